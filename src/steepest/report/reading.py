@@ -1,0 +1,209 @@
+"""Reads the learning curves for the user, by stated rules.
+
+The curves are read relative to the *descent*: the fall of the validation loss from the first
+epoch to the best one. Every rule and its bound is in `RULES_IN_WORDS`, which the report prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+import numpy as np
+
+from steepest.report.contents import History, Report
+from steepest.report.numbers import count, percent
+from steepest.report.verdict import is_better
+
+MIN_EPOCHS = 5
+RISE_BOUND = 0.10
+GAP_BOUND = 0.30
+SLOPE_BOUND = 0.05
+JITTER_BOUND = 0.25
+FEW_ROWS_PER_COLUMN = 30
+
+RULES_IN_WORDS = (
+    f"“Still improving”: training was not stopped early, and the last quarter of the epochs "
+    f"brought at least {SLOPE_BOUND:.0%} of the whole descent of the validation loss.",
+    f"“Overfitting”: after the best epoch the validation loss rose by at least {RISE_BOUND:.0%} "
+    f"of the descent.",
+    f"“Too little data”: at the best epoch the training loss is at least {GAP_BOUND:.0%} below the "
+    f"validation loss, and there are fewer than {FEW_ROWS_PER_COLUMN} training rows per column.",
+    f"“Gap”: the same gap with more rows than that.",
+    "“Underfitting”: no such gap, and the network is no better than the linear model on the test "
+    "part.",
+    f"“Unsteady”: over the second half, the validation loss jumps from epoch to epoch by "
+    f"{JITTER_BOUND:.0%} of the descent or more (median).",
+    f"With fewer than {MIN_EPOCHS} epochs nothing is concluded.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that the curves say.
+
+    Attributes:
+        name: short name, such as `"Overfitting"`.
+        text: what it means here and what to do, in one or two sentences.
+        tone: `"good"`, `"note"` or `"bad"`.
+    """
+
+    name: str
+    text: str
+    tone: Literal["good", "note", "bad"]
+
+
+def read_curves(report: Report) -> list[Finding]:
+    """Say in plain words what the learning curves show, the most important thing first."""
+    history = report.history
+    train = np.asarray(history.train_loss, dtype=np.float64)
+    validation = np.asarray(history.validation_loss, dtype=np.float64)
+    if not np.isfinite(train).all() or not np.isfinite(validation).all():
+        return [_diverged(train, validation)]
+    if history.epochs < MIN_EPOCHS:
+        return [_too_short(history.epochs)]
+    if len(validation) == 0:
+        return [_no_validation()]
+    if validation.min() >= validation[0]:
+        return [_no_descent()]
+    best = history.best_epoch or history.epochs
+    descent = float(validation[0] - validation.min())
+    findings = [
+        _rise(validation, best, descent),
+        _gap(report, train, validation, best),
+        _still_improving(history, validation, descent),
+        _jitter(validation, descent),
+    ]
+    found = [finding for finding in findings if finding is not None]
+    return found or [_healthy(best)]
+
+
+def _diverged(train: np.ndarray, validation: np.ndarray) -> Finding:
+    finite = np.isfinite(train)
+    if len(validation):
+        finite = finite & np.isfinite(validation)
+    epoch = int(np.argmin(finite)) + 1
+    return Finding(
+        "Diverged",
+        f"The loss stopped being a number in epoch {epoch}. Lower the learning rate, and look for "
+        "extreme values in the data.",
+        "bad",
+    )
+
+
+def _too_short(epochs: int) -> Finding:
+    return Finding(
+        "Too short to tell",
+        f"{count(epochs, 'epoch')} are too few to read a curve from. Train for longer.",
+        "note",
+    )
+
+
+def _no_validation() -> Finding:
+    return Finding(
+        "No validation part",
+        "Without rows held back during training, the curve cannot show overfitting.",
+        "note",
+    )
+
+
+def _no_descent() -> Finding:
+    return Finding(
+        "Not learning",
+        "The validation loss never fell below its first value. Either the columns do not tell "
+        "anything about the target, or the learning rate is far from right.",
+        "bad",
+    )
+
+
+def _rise(validation: np.ndarray, best: int, descent: float) -> Finding | None:
+    rise = float(validation[-3:].mean() - validation[best - 1])
+    if len(validation) - best < 3 or rise < RISE_BOUND * descent:
+        return None
+    return Finding(
+        "Overfitting",
+        f"After epoch {best} the network went on memorising the training rows while the "
+        f"validation loss rose again, by {percent(rise / descent)} of what it had gained. The "
+        f"weights of epoch {best} were kept, so the saved model is not harmed.",
+        "note",
+    )
+
+
+def _gap(
+    report: Report, train: np.ndarray, validation: np.ndarray, best: int
+) -> Finding | None:
+    loss = float(validation[best - 1])
+    gap = 1 - float(train[best - 1]) / loss if loss > 0 else math.nan
+    rows = int(report.split_sizes.get("train", report.rows))
+    columns = max(1, len(report.used_columns))
+    if not math.isfinite(gap) or gap < GAP_BOUND:
+        return _underfitting(report)
+    share = percent(gap)
+    if rows < FEW_ROWS_PER_COLUMN * columns:
+        return Finding(
+            "Too little data",
+            f"The network does much better on the rows it learned from (loss {share} lower) than "
+            f"on new ones, and {count(rows, 'training row')} are few for "
+            f"{count(columns, 'column')}. More rows would help more than longer training.",
+            "note",
+        )
+    return Finding(
+        "Gap",
+        f"The loss is {share} lower on the rows the network learned from than on new ones. "
+        "Stronger regularisation (dropout, weight decay) or more rows may narrow it.",
+        "note",
+    )
+
+
+def _underfitting(report: Report) -> Finding | None:
+    if report.linear is None or is_better(report, report.linear):
+        return None
+    return Finding(
+        "Underfitting",
+        "The network does no better than a linear model, and as badly on the rows it learned from "
+        "as on new ones. A larger network or less regularisation may help; so may more telling "
+        "columns.",
+        "bad",
+    )
+
+
+def _still_improving(
+    history: History, validation: np.ndarray, descent: float
+) -> Finding | None:
+    planned = history.planned_epochs or history.epochs
+    if history.epochs < planned:
+        return None
+    quarter = max(2, history.epochs // 4)
+    before = float(validation[: -quarter].min())
+    gain = before - float(validation[-quarter:].min())
+    if gain < SLOPE_BOUND * descent:
+        return None
+    return Finding(
+        "Still improving",
+        f"The last {count(quarter, 'epoch')} still brought {percent(gain / descent)} of the whole "
+        "descent. Training for longer should give a better model.",
+        "note",
+    )
+
+
+def _jitter(validation: np.ndarray, descent: float) -> Finding | None:
+    second_half = validation[len(validation) // 2 :]
+    jump = float(np.median(np.abs(np.diff(second_half))))
+    if jump < JITTER_BOUND * descent:
+        return None
+    return Finding(
+        "Unsteady",
+        "The validation loss jumps from epoch to epoch. A lower learning rate, a larger batch or "
+        "more validation rows would steady it.",
+        "note",
+    )
+
+
+def _healthy(best: int) -> Finding:
+    return Finding(
+        "Healthy",
+        f"Training and validation loss fell together and levelled off around epoch {best}: no sign "
+        "of overfitting, and little to gain from training for longer.",
+        "good",
+    )
