@@ -10,7 +10,7 @@ import numpy as np
 
 from steepest.report.charts import bars, classification, learning, regression
 from steepest.report.charts.svg import Markup
-from steepest.report.contents import History, Predictor, Report
+from steepest.report.contents import History, Report
 from steepest.report.measures import (
     Interval,
     bootstrap,
@@ -67,22 +67,14 @@ def metric_table(report: Report) -> Table:
     rows = []
     for metric in report.model.metrics:
         facts = metric_facts(metric)
-        cells = [_metric_cell(each, metric, facts.is_share) for each in report.predictors]
+        cells = [
+            facts.text(each.metrics[metric]) if metric in each.metrics else ""
+            for each in report.predictors
+        ]
         interval = metric_interval(report, metric)
-        if interval is None:
-            bounds = ""
-        else:
-            write = percent if facts.is_share else short
-            bounds = f"{write(interval.low)} to {write(interval.high)}"
+        bounds = f"{facts.text(interval.low)} to {facts.text(interval.high)}" if interval else ""
         rows.append([facts.label, *cells, bounds])
     return Table(["Metric", *names, "95% interval"], rows)
-
-
-def _metric_cell(predictor: Predictor, metric: str, is_share: bool) -> str:
-    if metric not in predictor.metrics:
-        return ""
-    value = float(predictor.metrics[metric])
-    return percent(value) if is_share else short(value, 4)
 
 
 def metric_interval(report: Report, metric: str) -> Interval | None:
@@ -120,7 +112,8 @@ def learning_figures(report: Report) -> list[Figure]:
             Figure(
                 label,
                 learning.metric_curve(history, metric, label),
-                f"On the validation part. {better} is better.",
+                f"{better} is better.",
+                legend=[("model", "validation part")],
             )
         )
     return figures
@@ -190,7 +183,7 @@ def _confusion_figure(report: Report) -> Figure:
     pooled, names = pool_classes(counts, report.classes, MAX_CLASSES)
     caption = (
         "Rows are the truth, columns the answer; right answers lie on the diagonal. The deeper "
-        "the colour, the larger the share of that true class."
+        "the colour, the larger the share of that true class (mistakes by the square root)."
     )
     return Figure(
         "Who is taken for whom",
@@ -322,6 +315,4 @@ def importance_figure(report: Report) -> Figure | None:
         ["Column", f"{unit} worse by", "±"],
         [[each.column, short(each.increase), short(each.spread)] for each in ranked[:200]],
     )
-    return Figure(
-        "Importance of the columns", bars.importance_bars(ranked, unit), caption, table
-    )
+    return Figure("Importance of the columns", bars.importance_bars(ranked, unit), caption, table)

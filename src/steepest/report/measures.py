@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+
+from steepest.report.numbers import fixed, percent, short
+from steepest.train.metrics import METRICS
 
 Array = np.ndarray[Any, Any]
 
@@ -17,44 +21,55 @@ class MetricFacts:
 
     Attributes:
         label: its name in the report.
-        higher_is_better: whether more is better.
-        in_target_units: whether it is measured in the target's units.
-        is_share: whether it is a share of rows, to be written in percent.
         explanation: what it means, in one short sentence.
+        written: `"units"` (of the target), `"share"` (in percent) or `"score"` (three decimals).
+        higher_is_better: whether more is better.
     """
 
     label: str
+    explanation: str
+    written: Literal["units", "share", "score"]
     higher_is_better: bool
-    in_target_units: bool = False
-    is_share: bool = False
-    explanation: str = ""
+
+    def text(self, value: float) -> str:
+        """Write one value of this metric."""
+        if not math.isfinite(value):
+            return short(value)
+        if self.written == "share":
+            return percent(value)
+        if self.written == "units":
+            return short(value, 4)
+        return fixed(value, 3)
 
 
-METRIC_FACTS = {
-    "mae": MetricFacts("Mean absolute error", False, True, False, "The average miss."),
-    "rmse": MetricFacts(
-        "Root mean squared error", False, True, False, "The average miss, large ones weighted more."
-    ),
-    "r2": MetricFacts("R²", True, False, False, "Share of the target's variance explained."),
-    "accuracy": MetricFacts("Accuracy", True, False, True, "Share of right answers."),
-    "balanced_accuracy": MetricFacts(
-        "Balanced accuracy", True, False, True, "Mean share of each class that is found."
-    ),
-    "precision": MetricFacts("Precision", True, False, True, "How often a found class is right."),
-    "recall": MetricFacts("Recall", True, False, True, "Share of a class that is found."),
-    "f1": MetricFacts("F1", True, False, False, "Precision and recall in one number."),
-    "roc_auc": MetricFacts(
-        "ROC-AUC", True, False, False, "Chance that a positive row ranks above a negative one."
-    ),
-    "log_loss": MetricFacts(
-        "Log-loss", False, False, False, "How surprised the probabilities are by the truth."
-    ),
+_LABELS: Mapping[str, tuple[str, str, Literal["units", "share", "score"]]] = {
+    "mae": ("Mean absolute error", "The average miss.", "units"),
+    "rmse": ("Root mean squared error", "The average miss, large ones weighted more.", "units"),
+    "mse": ("Mean squared error", "The average of the squared misses.", "units"),
+    "median_absolute_error": ("Median absolute error", "Half of the misses are smaller.", "units"),
+    "max_error": ("Largest error", "The worst miss.", "units"),
+    "mape": ("Mean relative error", "The average miss as a share of the truth.", "share"),
+    "r2": ("R²", "Share of the target's variance explained.", "score"),
+    "accuracy": ("Accuracy", "Share of right answers.", "share"),
+    "balanced_accuracy": ("Balanced accuracy", "Mean share of each class found.", "share"),
+    "precision": ("Precision", "How often a positive answer is right.", "share"),
+    "recall": ("Recall", "Share of the positive rows that are found.", "share"),
+    "f1": ("F1", "Precision and recall in one number.", "score"),
+    "f1_macro": ("F1, mean over classes", "Precision and recall in one number.", "score"),
+    "roc_auc": ("ROC-AUC", "Chance that a member ranks above a non-member.", "score"),
+    "log_loss": ("Log-loss", "How surprised the probabilities are by the truth.", "score"),
+    "brier": ("Brier score", "Squared error of the probabilities.", "score"),
 }
 
 
-def metric_facts(metric: str) -> MetricFacts:
-    """How to read `metric`; one that is not known is shown by its own name, less is better."""
-    return METRIC_FACTS.get(metric, MetricFacts(metric, False))
+def metric_facts(name: str) -> MetricFacts:
+    """How to read the metric `name`; one that is not known keeps its name, less is better."""
+    known = METRICS.get(name)
+    higher_is_better = known.larger_is_better if known else False
+    if name in _LABELS:
+        return MetricFacts(*_LABELS[name], higher_is_better)
+    meaning = f"{known.meaning[0].upper()}{known.meaning[1:]}." if known else ""
+    return MetricFacts(name.replace("_", " "), meaning, "score", higher_is_better)
 
 
 def confusion(y_true: Array, y_pred: Array, classes: Sequence[str]) -> Array:

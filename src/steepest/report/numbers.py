@@ -23,10 +23,16 @@ def short(value: float, digits: int = 3) -> str:
         return "0"
     if size >= 1e12 or size < 1e-4:
         return _scientific(value, digits)
-    if size >= 10 ** (digits - 1) or value == round(value, 0) and size >= 10:
+    if size >= 10 ** (digits - 1) or (value == round(value, 0) and size >= 10):
         return _signed(f"{value:,.0f}")
     decimals = digits - 1 - math.floor(math.log10(size))
     return _signed(f"{value:,.{decimals}f}")
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Write a score with a fixed number of decimals, never as a negative zero."""
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else _signed(text)
 
 
 def exact(value: float) -> str:

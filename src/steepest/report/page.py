@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -17,10 +16,13 @@ from steepest.report.charts.svg import Markup
 from steepest.report.contents import ColumnFacts, Report
 from steepest.report.reading import RULES_IN_WORDS, read_curves
 from steepest.report.verdict import judge
+from steepest.train.files import write_atomically
 
 COLUMNS_UP_FRONT = 24
 MAX_COLUMNS = 240
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def write_html(report: Report, path: str | os.PathLike[str]) -> Path:
@@ -31,23 +33,8 @@ def write_html(report: Report, path: str | os.PathLike[str]) -> Path:
         OSError: the file cannot be written.
     """
     target = Path(path)
-    _write_whole(target, render_html(report).encode("utf-8"))
+    write_atomically(target, render_html(report).encode("utf-8"))
     return target
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write aside, flush to the disk, then rename: a reader never sees half a file."""
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, target)
-    except BaseException:
-        os.unlink(aside)
-        raise
 
 
 def render_html(report: Report) -> str:
@@ -65,8 +52,12 @@ def render_html(report: Report) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        number=numbers.exact, short=numbers.short, percent=numbers.percent, count=numbers.count,
-        duration=numbers.duration, value=figures.value_text,
+        number=numbers.exact,
+        short=numbers.short,
+        percent=numbers.percent,
+        count=numbers.count,
+        duration=numbers.duration,
+        value=figures.value_text,
     )
     style = resources.files("steepest.report").joinpath("template/report.css").read_text("utf-8")
     text = environment.get_template("report.html").render(_contents(report), style=Markup(style))
@@ -82,7 +73,6 @@ def _contents(report: Report) -> Mapping[str, Any]:
         "verdict": judge(report),
         "facts": _facts(report),
         "slope": learning.slope(report.history),
-        "slope_ends": _slope_ends(report),
         "metric_figures": figures.metric_figures(report),
         "metric_table": figures.metric_table(report),
         "findings": read_curves(report),
@@ -102,11 +92,12 @@ def _contents(report: Report) -> Mapping[str, Any]:
 
 def _facts(report: Report) -> list[tuple[str, str]]:
     """The short facts below the headline: name and value."""
+    used = len(report.used_columns)
     epochs = report.history.epochs
     best = report.history.best_epoch
     facts = [
         ("rows", numbers.count(report.rows)),
-        ("columns used", f"{len(report.used_columns):,} of {max(0, len(report.columns) - 1):,}"),
+        ("columns used", f"{used:,} of {used + len(report.left_out_columns):,}"),
         ("test rows", numbers.count(len(report.y_true))),
     ]
     if report.parameters:
@@ -115,20 +106,6 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if "training" in report.durations:
         facts.append(("training took", numbers.duration(report.durations["training"])))
     return facts
-
-
-def _slope_ends(report: Report) -> Mapping[str, str] | None:
-    """First and best loss, written at the two ends of the slope."""
-    history = report.history
-    values = history.validation_loss or history.train_loss
-    if len(values) < 2:
-        return None
-    best = history.best_epoch or history.epochs
-    part = "validation" if history.validation_loss else "training"
-    return {
-        "start": f"{part} loss {numbers.short(values[0])}",
-        "end": f"{numbers.short(values[best - 1])} in epoch {best}",
-    }
 
 
 def _column_view(column: ColumnFacts) -> Mapping[str, Any]:

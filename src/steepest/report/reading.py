@@ -1,7 +1,8 @@
 """Reads the learning curves for the user, by stated rules.
 
-The curves are read relative to the *descent*: the fall of the validation loss from the first
-epoch to the best one. Every rule and its bound is in `RULES_IN_WORDS`, which the report prints.
+Changes are read relative to the validation loss itself, or, for a loss that may be negative,
+relative to its *descent*: its fall from the first epoch to the best one. Every rule and its bound
+is in `RULES_IN_WORDS`, which the report prints.
 """
 
 from __future__ import annotations
@@ -19,23 +20,24 @@ from steepest.report.verdict import is_better
 MIN_EPOCHS = 5
 RISE_BOUND = 0.10
 GAP_BOUND = 0.30
-SLOPE_BOUND = 0.05
+GAIN_BOUND = 0.02
 JITTER_BOUND = 0.25
 FEW_ROWS_PER_COLUMN = 30
 
 RULES_IN_WORDS = (
     f"“Still improving”: training was not stopped early, and the last quarter of the epochs "
-    f"brought at least {SLOPE_BOUND:.0%} of the whole descent of the validation loss.",
-    f"“Overfitting”: after the best epoch the validation loss rose by at least {RISE_BOUND:.0%} "
-    f"of the descent.",
+    f"lowered the best validation loss by {GAIN_BOUND:.0%} or more.",
+    f"“Overfitting”: after the best epoch the validation loss rose by {RISE_BOUND:.0%} or more "
+    "(median of the last quarter after it, against the five epochs around it).",
     f"“Too little data”: at the best epoch the training loss is at least {GAP_BOUND:.0%} below the "
     f"validation loss, and there are fewer than {FEW_ROWS_PER_COLUMN} training rows per column.",
-    f"“Gap”: the same gap with more rows than that.",
+    "“Gap”: the same gap with more rows than that.",
     "“Underfitting”: no such gap, and the network is no better than the linear model on the test "
     "part.",
-    f"“Unsteady”: over the second half, the validation loss jumps from epoch to epoch by "
-    f"{JITTER_BOUND:.0%} of the descent or more (median).",
+    "“Unsteady”: over the second half, the validation loss jumps from epoch to epoch by "
+    f"{JITTER_BOUND:.0%} or more of its whole descent (median).",
     f"With fewer than {MIN_EPOCHS} epochs nothing is concluded.",
+    "Shares are of the validation loss; of its whole descent where a loss may be negative.",
 )
 
 
@@ -118,21 +120,25 @@ def _no_descent() -> Finding:
 
 
 def _rise(validation: np.ndarray, best: int, descent: float) -> Finding | None:
-    rise = float(validation[-3:].mean() - validation[best - 1])
-    if len(validation) - best < 3 or rise < RISE_BOUND * descent:
+    after = validation[best:]
+    if len(after) < 3:
+        return None
+    tail = after[-max(3, len(after) // 4) :]
+    around = validation[max(0, best - 3) : best + 2]
+    before = float(np.median(around))
+    rise = (float(np.median(tail)) - before) / (before if before > 0 else descent)
+    if rise < RISE_BOUND:
         return None
     return Finding(
         "Overfitting",
         f"After epoch {best} the network went on memorising the training rows while the "
-        f"validation loss rose again, by {percent(rise / descent)} of what it had gained. The "
-        f"weights of epoch {best} were kept, so the saved model is not harmed.",
+        f"validation loss rose again, by {percent(rise)}. The weights of epoch {best} were kept, "
+        "so the saved model is not harmed.",
         "note",
     )
 
 
-def _gap(
-    report: Report, train: np.ndarray, validation: np.ndarray, best: int
-) -> Finding | None:
+def _gap(report: Report, train: np.ndarray, validation: np.ndarray, best: int) -> Finding | None:
     loss = float(validation[best - 1])
     gap = 1 - float(train[best - 1]) / loss if loss > 0 else math.nan
     rows = int(report.split_sizes.get("train", report.rows))
@@ -168,21 +174,20 @@ def _underfitting(report: Report) -> Finding | None:
     )
 
 
-def _still_improving(
-    history: History, validation: np.ndarray, descent: float
-) -> Finding | None:
+def _still_improving(history: History, validation: np.ndarray, descent: float) -> Finding | None:
     planned = history.planned_epochs or history.epochs
     if history.epochs < planned:
         return None
     quarter = max(2, history.epochs // 4)
-    before = float(validation[: -quarter].min())
+    before = float(validation[:-quarter].min())
     gain = before - float(validation[-quarter:].min())
-    if gain < SLOPE_BOUND * descent:
+    gain /= before if before > 0 else descent
+    if gain < GAIN_BOUND:
         return None
     return Finding(
         "Still improving",
-        f"The last {count(quarter, 'epoch')} still brought {percent(gain / descent)} of the whole "
-        "descent. Training for longer should give a better model.",
+        f"The last {count(quarter, 'epoch')} still lowered the validation loss by {percent(gain)}. "
+        "Training for longer should give a better model.",
         "note",
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from steepest.report.contents import Predictor, Report
 from steepest.report.measures import Interval, bootstrap, metric_facts
-from steepest.report.numbers import percent, short
+from steepest.report.numbers import percent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,15 +70,12 @@ def _in_units(report: Report, predictor: Predictor) -> str:
     metric = headline_metric(report)
     if metric not in predictor.metrics:
         return "not measured"
-    value = predictor.metrics[metric]
-    return percent(value) if metric_facts(metric).is_share else short(value)
+    return metric_facts(metric).text(predictor.metrics[metric])
 
 
 def _comparison(report: Report) -> str:
     metric = headline_metric(report)
-    known = [
-        each for each in (report.linear, report.trivial) if each and metric in each.metrics
-    ]
+    known = [each for each in (report.linear, report.trivial) if each and metric in each.metrics]
     if not known:
         return ""
     verb = {"mae": "misses by", "accuracy": "is right in"}.get(metric, "reaches")
@@ -106,10 +103,15 @@ def _caution(report: Report) -> str:
         return ""
     bounds = f"95% interval {percent(gain.low)} to {percent(gain.high)}"
     rows = f"{len(report.y_true):,} test rows"
+    plural = "" if report.task == "regression" else "s"
+    less, more = ("less", "more") if report.task == "regression" else ("fewer", "more")
+    share = percent(abs(gain.estimate))
     if gain.low > 0:
-        return f"That is {percent(gain.estimate)} fewer errors than the linear model ({bounds})."
+        return f"The network makes {share} {less} error{plural} than the linear model ({bounds})."
     if gain.high < 0:
-        return f"That is {percent(-gain.estimate)} more errors than the linear model: use that one."
+        return (
+            f"The network makes {share} {more} error{plural} than the linear model: use that one."
+        )
     return f"On {rows} the difference to the linear model is within chance ({bounds})."
 
 

@@ -36,6 +36,12 @@ class Scale:
             return log_ticks(self.low, self.high, wanted)
         return [tick for tick in ticks(self.low, self.high, wanted) if self._holds(tick)]
 
+    def label_step(self, found: Sequence[float], tick: float) -> float:
+        """How fine the label of `tick` must be: by its neighbours, or by itself if logarithmic."""
+        if self.logarithmic:
+            return tick
+        return min((abs(other - tick) for other in found if other != tick), default=abs(tick) or 1)
+
     def _holds(self, tick: float) -> bool:
         slack = 1e-9 * (self.high - self.low)
         return self.low - slack <= tick <= self.high + slack
@@ -111,33 +117,29 @@ class Frame:
 
     def _rows(self, wanted: int) -> list[Markup]:
         found = self.y.ticks(wanted)
+        step = self.y.label_step
         drawn: list[Markup] = []
         for tick in found:
             height = self.y(tick)
             drawn.append(line(self.x.start, height, self.x.end, height, "grid"))
             drawn.append(
-                label(self.x.start - 8, height + 4, compact(tick, _step(found, tick)), "", "end")
+                label(self.x.start - 8, height + 4, compact(tick, step(found, tick)), "", "end")
             )
         return drawn
 
     def _columns(self, wanted: int, grid: bool) -> list[Markup]:
         found = self.x.ticks(wanted)
+        step = self.x.label_step
         drawn: list[Markup] = []
         for tick in found:
             place = self.x(tick)
             if grid:
                 drawn.append(line(place, self.y.start, place, self.y.end, "grid"))
             drawn.append(
-                label(place, self.y.start + 18, compact(tick, _step(found, tick)), "", "middle")
+                label(place, self.y.start + 18, compact(tick, step(found, tick)), "", "middle")
             )
         drawn.append(line(self.x.start, self.y.start, self.x.end, self.y.start, "axis"))
         return drawn
-
-
-def _step(found: Sequence[float], tick: float) -> float:
-    """Distance that the label of `tick` must show: the least one to another tick."""
-    others = [abs(other - tick) for other in found if other != tick]
-    return min(others, default=abs(tick) or 1.0)
 
 
 def frame(

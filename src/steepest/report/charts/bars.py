@@ -32,18 +32,19 @@ def metric_bars(facts: MetricFacts, names: Sequence[str], values: Sequence[float
     """
     row = 34.0
     low = min(0.0, *values)
-    scale = Scale(low, max(*values, 0.0) or 1.0, 0.0, 300.0)
+    scale = Scale(low, max(*values, 0.0) or 1.0, 0.0, 220.0)
     drawn = []
     for position, (name, value) in enumerate(zip(names, values, strict=True)):
         top = position * row
-        text = percent(value) if facts.is_share else short(value)
         start, end = sorted((scale(0.0), scale(value)))
         style = STYLES[min(position, len(STYLES) - 1)]
         drawn.append(label(0.0, top + 12.0, name, f"bar-name {style}"))
         drawn.append(rectangle(start, top + 17.0, max(1.5, end - start), 8.0, f"bar {style}"))
-        drawn.append(label(312.0, top + 26.0, text, f"bar-value {style}"))
-    story = ", ".join(f"{name} {short(value)}" for name, value in zip(names, values, strict=True))
-    return picture(380.0, row * len(names), facts.label, story, drawn, "chart bars")
+        drawn.append(label(232.0, top + 26.0, facts.text(value), f"bar-value {style}"))
+    story = ", ".join(
+        f"{name} {facts.text(value)}" for name, value in zip(names, values, strict=True)
+    )
+    return picture(300.0, row * len(names), facts.label, story, drawn, "chart bars")
 
 
 def importance_bars(importance: Sequence[Importance], unit: str, limit: int = 15) -> Markup:
@@ -77,7 +78,7 @@ def sparkline(counts: Sequence[int], is_category: bool) -> Markup:
     if not counts or max(counts) == 0:
         return Markup("")
     width, height = 96.0, 22.0
-    step = width / len(counts)
+    step = width / max(len(counts), 8 if is_category else 1)
     gap = 1.0 if is_category else 0.4
     most = max(counts)
     drawn = [

@@ -38,7 +38,7 @@ def confusion_map(counts: Array, classes: Sequence[str]) -> Markup:
     size = len(classes)
     left, top = 118.0, 74.0
     cell = (WIDTH - left - 8.0) / size
-    tall = min(cell, 64.0)
+    tall = min(cell, 260.0 / size + 12.0)
     drawn = [
         label(left, 14.0, "predicted class →", "axis-title"),
         label(left - 10.0, top - 8.0, "true class ↓", "axis-title", "end"),
@@ -51,11 +51,18 @@ def confusion_map(counts: Array, classes: Sequence[str]) -> Markup:
         total = int(counts[row].sum())
         for column in range(size):
             corner = (left + column * cell, top + row * tall)
-            drawn += _cell(int(counts[row, column]), total, row == column, corner, (cell, tall), (
-                name, classes[column]
-            ))
+            drawn += _cell(
+                int(counts[row, column]),
+                total,
+                row == column,
+                corner,
+                (cell, tall),
+                (name, classes[column]),
+            )
     right = int(np.trace(counts))
-    description = f"{right:,} of {int(counts.sum()):,} test rows are on the diagonal: right answers."
+    description = (
+        f"{right:,} of {int(counts.sum()):,} test rows are on the diagonal: right answers."
+    )
     return picture(WIDTH, top + size * tall + 8.0, "Confusion matrix", description, drawn)
 
 
@@ -68,7 +75,8 @@ def _cell(
     names: tuple[str, str],
 ) -> list[Markup]:
     share = rows / total if total else 0.0
-    shade = 0 if rows == 0 else 1 + min(SHADES - 1, int(share * SHADES))
+    depth = share if right else share**0.5
+    shade = 0 if rows == 0 else 1 + min(SHADES - 1, int(depth * SHADES))
     hint = f"{count(rows, 'row')} of true class {names[0]} predicted as {names[1]}"
     hint += f" ({percent(share)} of that class)" if total else ""
     kind = "right" if right else "wrong"
@@ -127,7 +135,10 @@ def _roc_points(curve: RocCurve, plot: Any) -> list[tuple[float, float]]:
     length = len(curve.true_positive_rate)
     kept = np.unique(np.linspace(0, length - 1, min(length, MAX_ROC_POINTS)).round().astype(int))
     return [
-        (plot.x(float(curve.false_positive_rate[place])), plot.y(float(curve.true_positive_rate[place])))
+        (
+            plot.x(float(curve.false_positive_rate[place])),
+            plot.y(float(curve.true_positive_rate[place])),
+        )
         for place in kept
     ]
 

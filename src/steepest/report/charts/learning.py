@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 from steepest.report.charts.axes import WIDTH, Frame, frame, log_bounds, round_bounds, wants_log
-from steepest.report.charts.svg import Markup, area, circle, label, line, picture, polyline
+from steepest.report.charts.svg import Markup, area, circle, element, label, line, picture, polyline
 from steepest.report.contents import History
 from steepest.report.numbers import short
 
 SLOPE_WIDTH, SLOPE_HEIGHT = 1000.0, 220.0
+SLOPE_TOP, SLOPE_FALL = 14.0, 130.0
 STRATA = 7
 MAX_POINTS = 400
 
@@ -18,37 +20,80 @@ Series = tuple[str, str, Sequence[float]]
 """A style of the style sheet, the name in words, and one number per epoch."""
 
 
-def slope(history: History) -> Markup:
-    """The descent of the loss as a mountain slope, without lettering.
+@dataclasses.dataclass(frozen=True)
+class Slope:
+    """The picture at the head of the page and the flag planted at its best epoch.
 
-    The picture stretches with the page. It repeats the validation loss (or the training loss
-    without one) of the figure below, so it is hidden from screen readers.
+    Attributes:
+        chart: the picture, which stretches with the page.
+        flag_x, flag_y: where the flag stands, in percent of the picture's width and height.
+        start, best: what the loss was in the first and in the best epoch, in words.
     """
-    values = _finite(history.validation_loss or history.train_loss)
-    if len(values) < 2:
-        return Markup("")
-    if wants_log(values):
-        values = [math.log(value) for value in values]
-    low, high = min(values), max(values)
-    span = high - low or 1.0
-    columns = thin(len(values), MAX_POINTS)
-    points = [
-        (
-            SLOPE_WIDTH * column / (len(values) - 1),
-            12 + 0.62 * SLOPE_HEIGHT * (high - values[column]) / span,
-        )
-        for column in columns
-    ]
-    layers = [area(points, SLOPE_HEIGHT, "slope-fill")]
+
+    chart: Markup
+    flag_x: float
+    flag_y: float
+    start: str
+    best: str
+
+
+def slope(history: History) -> Slope | None:
+    """The descent of the loss as a mountain slope, without lettering; None for one epoch.
+
+    Epochs run along their square root, because most of the descent lies in the first ones. The
+    picture repeats the figure of the loss, so it is hidden from screen readers.
+    """
+    part = "validation" if history.validation_loss else "training"
+    values = list(history.validation_loss or history.train_loss)
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return None
+    points = _slope_points(values)
+    layers = [_slope_shading(), area(points, SLOPE_HEIGHT, "slope-fill")]
     for stratum in range(1, STRATA):
         sunk = [(x, y + stratum * stratum * 3.2 + 6 * stratum) for x, y in points]
         layers.append(polyline(sunk, f"slope-stratum slope-stratum-{stratum}"))
-    layers.append(polyline(points, "slope-edge"))
-    opening = (
-        f'<svg class="slope" viewBox="0 0 {SLOPE_WIDTH:.0f} {SLOPE_HEIGHT:.0f}" '
-        'preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+    attributes = {
+        "class": "slope",
+        "viewBox": f"0 0 {SLOPE_WIDTH:g} {SLOPE_HEIGHT:g}",
+        "preserveAspectRatio": "none",
+        "aria_hidden": "true",
+        "focusable": "false",
+    }
+    best = history.best_epoch or history.epochs
+    x = math.sqrt((best - 1) / (len(values) - 1))
+    y = min(points, key=lambda point: abs(point[0] - x * SLOPE_WIDTH))[1]
+    return Slope(
+        element("svg", attributes, layers),
+        100 * x,
+        100 * y / SLOPE_HEIGHT,
+        f"{part} loss {short(values[0])} after the first epoch",
+        f"{short(values[best - 1])} after epoch {best}",
     )
-    return Markup(opening + "".join(layers) + "</svg>")
+
+
+def _slope_shading() -> Markup:
+    """The gradient that fills the slope, coloured by the style sheet."""
+    stops = [
+        element("stop", {"offset": 0, "class": "slope-light"}),
+        element("stop", {"offset": 1, "class": "slope-deep"}),
+    ]
+    gradient = element("linearGradient", {"id": "slope-shading", "x2": 0, "y2": 1}, stops)
+    return element("defs", {}, [gradient])
+
+
+def _slope_points(values: Sequence[float]) -> list[tuple[float, float]]:
+    """The line of the slope in the picture's coordinates."""
+    heights = [math.log(value) for value in values] if min(values) > 0 else list(values)
+    low, high = min(heights), max(heights)
+    span = high - low or 1.0
+    last = len(values) - 1
+    return [
+        (
+            SLOPE_WIDTH * math.sqrt(epoch / last),
+            SLOPE_TOP + SLOPE_FALL * (high - heights[epoch]) / span,
+        )
+        for epoch in thin(len(values), MAX_POINTS)
+    ]
 
 
 def loss_curves(history: History) -> Markup:
@@ -72,7 +117,7 @@ def _curves(history: History, series: Sequence[Series], title: str) -> Markup:
     log_y = wants_log(every)
     bounds = log_bounds(min(every), max(every)) if log_y else round_bounds(min(every), max(every))
     last = max(2, history.epochs)
-    name = f"{title} (logarithmic)" if log_y else title
+    name = "logarithmic scale" if log_y else ""
     plot = frame((1, last), bounds, ("epoch", name), height, log_y)
     drawn = plot.grid()
     if history.best_epoch is not None:

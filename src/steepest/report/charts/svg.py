@@ -109,7 +109,6 @@ def _through(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
 
 
-
 def picture(
     width: float,
     height: float,
