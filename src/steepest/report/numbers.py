@@ -18,7 +18,7 @@ def short(value: float, digits: int = 3) -> str:
         return "not a number"
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
-    size = abs(value)
+    size = float(f"{abs(value):.{digits - 1}e}")
     if size == 0:
         return "0"
     if size >= 1e12 or size < 1e-4:
