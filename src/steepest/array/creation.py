@@ -1,0 +1,239 @@
+"""Making tensors: from other data, filled with one number, counted, or cut to a triangle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steepest.array.conversion import DEFAULT_FLOAT, DEFAULT_INTEGER, Scalar, as_value
+from steepest.errors import ArgumentError, ShapeError
+from steepest.graph.dtypes import DType, as_dtype, complex64
+from steepest.graph.types import TensorType
+from steepest.ops.elementwise.arithmetic import add
+from steepest.ops.elementwise.comparison import less_equal
+from steepest.ops.elementwise.selection import where
+from steepest.ops.movement import broadcast_to, reshape
+from steepest.ops.sources import full as full_primitive
+from steepest.ops.sources import iota
+from steepest.trace.origin import located
+from steepest.trace.state import state
+from steepest.trace.value import Value, apply, make_constant
+
+if TYPE_CHECKING:
+    from steepest.array.tensor import Tensor
+
+Device = str | None
+
+
+def check_device(device: Device) -> None:
+    """Raise ArgumentError for any device but the CPU."""
+    if device not in (None, "cpu"):
+        raise ArgumentError(f"device {device!r} does not exist: tensors live on 'cpu'.")
+
+
+def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    if any(size < 0 for size in sizes):
+        raise ShapeError(located(f"a shape cannot hold negative sizes: {sizes}."))
+    return tuple(int(size) for size in sizes)
+
+
+def asarray(
+    obj: Any, /, *, dtype: Any = None, device: Device = None, copy: bool | None = None
+) -> Tensor:
+    """Make a tensor of numbers.
+
+    Args:
+        obj: a tensor, NumPy array, DLPack or buffer object, Python number or nested sequence.
+        dtype: the data type (default: that of an array; float32, int64 or bool for Python
+            numbers).
+        copy: `True` always copies; `False` raises ValueError where a copy is needed; `None`
+            copies only where needed.
+
+    A tensor made from a NumPy array without a copy shares its memory.
+    """
+    check_device(device)
+    wanted = None if dtype is None else as_dtype(dtype)
+    if isinstance(obj, Value):
+        same = wanted is None or obj._type.dtype is wanted  # type: ignore[union-attr]
+        if copy is False and not same:
+            raise ValueError("asarray: another data type needs a copy, but copy=False was asked.")
+        value = as_value(obj, wanted)
+        return _copied(value) if copy and same else value  # type: ignore[return-value]
+    if hasattr(obj, "__dlpack__") and not isinstance(obj, np.ndarray | np.generic):
+        obj = np.from_dlpack(obj)
+    source = np.asarray(obj)
+    value = as_value(obj, wanted)
+    shares = not value.is_symbolic and np.shares_memory(value._array, source)
+    if copy is False and not (isinstance(obj, np.ndarray) and (shares or source.size == 0)):
+        raise ValueError("asarray: this object needs a copy, but copy=False was asked.")
+    return _copied(value) if copy and shares else value  # type: ignore[return-value]
+
+
+def _copied(value: Value) -> Value:
+    if value.is_symbolic or state.trace is not None:
+        return value
+    copied = value._detached()
+    copied._array = value._array.copy()
+    return copied
+
+
+def from_dlpack(x: Any, /, *, device: Device = None, copy: bool | None = None) -> Tensor:
+    """Make a tensor of any object that offers the DLPack protocol, sharing memory if possible."""
+    check_device(device)
+    if isinstance(x, Value):
+        return asarray(x, copy=copy)
+    return asarray(np.from_dlpack(x, copy=copy))
+
+
+def full(
+    shape: int | Sequence[int], fill_value: Scalar, *, dtype: Any = None, device: Device = None
+) -> Tensor:
+    """A tensor of one number repeated; the default data type is that of the number."""
+    check_device(device)
+    defaults = {bool: as_dtype("bool"), int: DEFAULT_INTEGER, float: DEFAULT_FLOAT}
+    wanted = defaults.get(type(fill_value), complex64) if dtype is None else as_dtype(dtype)
+    static = {"shape": _shape(shape), "value": fill_value, "dtype": wanted}
+    return apply(full_primitive, (), static)
+
+
+def zeros(shape: int | Sequence[int], *, dtype: Any = None, device: Device = None) -> Tensor:
+    """Zeros (default float32)."""
+    return full(shape, 0, dtype=dtype or DEFAULT_FLOAT, device=device)
+
+
+def ones(shape: int | Sequence[int], *, dtype: Any = None, device: Device = None) -> Tensor:
+    """Ones (default float32)."""
+    return full(shape, 1, dtype=dtype or DEFAULT_FLOAT, device=device)
+
+
+def empty(shape: int | Sequence[int], *, dtype: Any = None, device: Device = None) -> Tensor:
+    """Zeros: numbers that nobody set would make runs differ."""
+    return zeros(shape, dtype=dtype, device=device)
+
+
+def _like(x: Any, dtype: Any) -> tuple[tuple[int, ...], DType]:
+    value = as_value(x)
+    assert isinstance(value._type, TensorType)
+    return value._type.shape, value._type.dtype if dtype is None else as_dtype(dtype)
+
+
+def full_like(x: Any, /, fill_value: Scalar, *, dtype: Any = None, device: Device = None) -> Tensor:
+    """One number repeated, in the shape (and by default the data type) of `x`."""
+    shape, wanted = _like(x, dtype)
+    return full(shape, fill_value, dtype=wanted, device=device)
+
+
+def zeros_like(x: Any, /, *, dtype: Any = None, device: Device = None) -> Tensor:
+    """Zeros in the shape (and by default the data type) of `x`."""
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def ones_like(x: Any, /, *, dtype: Any = None, device: Device = None) -> Tensor:
+    """Ones in the shape (and by default the data type) of `x`."""
+    return full_like(x, 1, dtype=dtype, device=device)
+
+
+def empty_like(x: Any, /, *, dtype: Any = None, device: Device = None) -> Tensor:
+    """Zeros in the shape (and by default the data type) of `x`; see `empty`."""
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def arange(
+    start: float,
+    /,
+    stop: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    device: Device = None,
+) -> Tensor:
+    """Numbers from `start` (default 0) up to but without `stop`, `step` apart."""
+    check_device(device)
+    first, last = (0, start) if stop is None else (start, stop)
+    whole = all(isinstance(each, int | np.integer) for each in (first, last, step))
+    wanted = as_dtype(dtype) if dtype is not None else DEFAULT_INTEGER if whole else DEFAULT_FLOAT
+    count = max(0, math.ceil((last - first) / step))
+    if first == 0 and step == 1:
+        static = {"shape": (count,), "axis": 0, "dtype": wanted}
+        return apply(iota, (), static)
+    return make_constant(  # type: ignore[return-value]
+        np.arange(first, last, step)[:count].astype(wanted.compute), wanted
+    )
+
+
+def linspace(
+    start: float,
+    stop: float,
+    /,
+    num: int,
+    *,
+    dtype: Any = None,
+    device: Device = None,
+    endpoint: bool = True,
+) -> Tensor:
+    """`num` evenly spaced numbers from `start` to `stop` (without it if not `endpoint`)."""
+    check_device(device)
+    wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+    numbers = np.linspace(start, stop, num, endpoint=endpoint, dtype=wanted.compute)
+    return make_constant(numbers, wanted)  # type: ignore[return-value]
+
+
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    /,
+    *,
+    k: int = 0,
+    dtype: Any = None,
+    device: Device = None,
+) -> Tensor:
+    """Ones on diagonal `k` (0 the main one, above it positive), zeros elsewhere."""
+    check_device(device)
+    wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+    return make_constant(np.eye(n_rows, n_cols, k=k, dtype=wanted.compute), wanted)  # type: ignore[return-value]
+
+
+def _triangle(x: Any, k: int, lower: bool, name: str) -> Tensor:
+    value = as_value(x)
+    assert isinstance(value._type, TensorType)
+    if value._type.ndim < 2:
+        raise ShapeError(located(f"{name}: the tensor {value._type.shape} is no matrix."))
+    rows, columns = value._type.shape[-2:]
+    counted = {"shape": (rows, columns), "dtype": DEFAULT_INTEGER}
+    row = apply(iota, (), {**counted, "axis": 0})
+    column = apply(iota, (), {**counted, "axis": 1})
+    shifted = add(row, full((), k, dtype=DEFAULT_INTEGER))
+    inside = less_equal(column, shifted) if lower else less_equal(shifted, column)
+    return where(inside, value, zeros((), dtype=value._type.dtype))
+
+
+def tril(x: Any, /, *, k: int = 0) -> Tensor:
+    """Keep the numbers of the last two axes on and below diagonal `k`; zeros elsewhere."""
+    return _triangle(x, k, True, "tril")
+
+
+def triu(x: Any, /, *, k: int = 0) -> Tensor:
+    """Keep the numbers of the last two axes on and above diagonal `k`; zeros elsewhere."""
+    return _triangle(x, k, False, "triu")
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
+    """Coordinate tensors of a grid: `"ij"` for matrix order, `"xy"` swaps the first two axes."""
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(f"meshgrid: indexing is {indexing!r}, but must be 'xy' or 'ij'.")
+    values = [as_value(array) for array in arrays]
+    order = list(range(len(values)))
+    if indexing == "xy" and len(values) > 1:
+        order[:2] = [1, 0]
+    sizes = [value._type.shape[0] for value in values]  # type: ignore[union-attr]
+    shape = tuple(sizes[position] for position in order)
+    grids = []
+    for position, value in enumerate(values):
+        axis = order.index(position)
+        lone = tuple(sizes[position] if each == axis else 1 for each in range(len(values)))
+        grids.append(broadcast_to(reshape(value, shape=lone), shape=shape))
+    return grids

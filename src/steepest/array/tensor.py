@@ -1,0 +1,484 @@
+"""`Tensor`: what the user holds. Its methods are the functions of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from steepest.array import (
+    conversion,
+    creation,
+    elementwise,
+    indexing,
+    manipulation,
+    products,
+    reductions,
+)
+from steepest.autodiff import backward as backward_module
+from steepest.errors import DTypeError, GradientError, TraceError
+from steepest.graph.dtypes import DType, bfloat16, to_compute
+from steepest.graph.types import TensorType
+from steepest.ops import movement
+from steepest.ops.elementwise.selection import identity
+from steepest.trace.origin import located
+from steepest.trace.state import state
+from steepest.trace.value import Value, assign
+
+
+class Tensor(Value):
+    """An array of numbers of one data type, on which operations can be differentiated.
+
+    Outside of `steepest.compile` it holds its numbers; inside, it may stand for numbers that exist
+    when the program runs.
+
+    Args:
+        data: anything that `steepest.asarray` takes.
+        dtype: the data type (see `asarray`).
+        requires_grad: whether `backward` shall store a gradient in `.grad`.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1000
+
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
+        source = creation.asarray(data, dtype=dtype)
+        self._set(source._array, source._type)
+        self._node = source._node
+        self._trace = source._trace
+        self.requires_grad = requires_grad
+
+    # What it is
+
+    @property
+    def _tensor_type(self) -> TensorType:
+        assert isinstance(self._type, TensorType)
+        return self._type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._tensor_type.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self._tensor_type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._tensor_type.ndim
+
+    @property
+    def size(self) -> int:
+        return self._tensor_type.size
+
+    @property
+    def nbytes(self) -> int:
+        return self._tensor_type.nbytes
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
+        """The same tensor on a device; the only one is `"cpu"`."""
+        creation.check_device(device)
+        if stream is not None:
+            raise ValueError("to_device: the CPU has no streams.")
+        return self
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` reaches this tensor."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if wanted and not self.dtype.is_differentiable:
+            raise DTypeError(
+                located(f"requires_grad: a tensor {self._type} is not of a floating data type.")
+            )
+        if self._record is not None:
+            raise GradientError(
+                located("requires_grad: this tensor was computed from others; use detach() first.")
+            )
+        self._requires_grad = bool(wanted)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has added up here; `None` before."""
+        return backward_module.get_gradient(self)  # type: ignore[return-value]
+
+    @grad.setter
+    def grad(self, gradient: Tensor | None) -> None:
+        if gradient is not None and gradient._type != self._type:
+            raise GradientError(
+                located(f"grad: a gradient {gradient._type} does not fit a tensor {self._type}.")
+            )
+        backward_module.set_gradient(self, gradient)
+
+    def backward(self, gradient: Tensor | None = None, create_graph: bool = False) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf it came from.
+
+        Args:
+            gradient: the weight of each number (default 1, for a tensor of one number).
+            create_graph: record the backward pass too, for gradients of gradients.
+        """
+        backward_module.backward(self, gradient, create_graph)
+
+    def detach(self) -> Tensor:
+        """The same numbers without history: no gradient flows back through them."""
+        value = state.trace.read(self) if state.trace is not None else self
+        return value._detached()  # type: ignore[return-value]
+
+    def clone(self) -> Tensor:
+        """A copy, through which gradients flow back."""
+        if self._requires_grad or state.trace is not None:
+            return identity(self)
+        return creation.asarray(self, copy=True)
+
+    def assign(self, value: Any) -> None:
+        """Take over the numbers of `value`, which broadcasts to this shape and type.
+
+        The only way in which a tensor changes; inside `steepest.compile` it makes the tensor an
+        output of the program.
+        """
+        source = conversion.as_value(value, self.dtype)
+        if source._type.shape != self.shape:  # type: ignore[union-attr]
+            source = movement.broadcast_to(source, shape=self.shape)
+        if source._requires_grad:
+            source = source._detached()
+        assign(self, source)
+
+    # Numbers out of it
+
+    def numpy(self) -> np.ndarray:
+        """The numbers as a NumPy array that shares memory (bfloat16 is widened to float32)."""
+        return to_compute(self._stored(), self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if copy is False and (dtype is not None and array.dtype != dtype):
+            raise ValueError(
+                "np.asarray: another data type needs a copy, but copy=False was asked."
+            )
+        converted = array if dtype is None else array.astype(dtype, copy=False)
+        return converted.copy() if copy and converted is array else converted
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.dtype is bfloat16:
+            raise BufferError("DLPack: NumPy cannot hand out bfloat16; convert to float32 first.")
+        return self._stored().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def item(self) -> Any:
+        """The one number as a Python number."""
+        array = self.numpy()
+        if array.size != 1:
+            raise ValueError(located(f"item: the tensor {self._type} has {array.size} numbers."))
+        return array.reshape(-1)[0].item()
+
+    def tolist(self) -> Any:
+        """The numbers as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def _number(self, name: str) -> Any:
+        if self._array is None:
+            raise TraceError(
+                located(
+                    f"{name}(tensor): inside steepest.compile the tensor {self._type} has no "
+                    f"number yet, so Python cannot branch on it. Use steepest.where, or return it."
+                )
+            )
+        if self.size != 1:
+            raise TypeError(
+                located(
+                    f"{name}(tensor): the tensor {self._type} has {self.size} numbers, not one."
+                )
+            )
+        return self.item()
+
+    def __float__(self) -> float:
+        return float(self._number("float"))
+
+    def __int__(self) -> int:
+        return int(self._number("int"))
+
+    def __bool__(self) -> bool:
+        return bool(self._number("bool"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex"))
+
+    def __index__(self) -> int:
+        if not self.dtype.is_integer or self.ndim:
+            raise TypeError(located(f"a tensor {self._type} is not usable as an index."))
+        return int(self._number("index"))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len(tensor): a tensor without axes has no length.")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("a tensor without axes cannot be iterated over.")
+        return (self[n] for n in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        if self._array is None:
+            return f"Tensor({self._type}, traced)"
+        numbers = np.array2string(self.numpy(), separator=", ", threshold=100, prefix="Tensor(")
+        grad = ", requires_grad=True" if self._requires_grad else ""
+        return f"Tensor({numbers}, dtype={self.dtype}{grad})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import steepest
+
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise ValueError(f"array API version {api_version!r} is not offered.")
+        return steepest
+
+    # Operators
+
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Tensor:
+        return elementwise.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return elementwise.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return elementwise.bitwise_invert(self)
+
+    def __add__(self, other: Any) -> Tensor:
+        return elementwise.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return elementwise.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return elementwise.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return elementwise.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return elementwise.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return elementwise.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return elementwise.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return elementwise.divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return elementwise.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return elementwise.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return elementwise.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return elementwise.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return elementwise.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return elementwise.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return products.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return products.matmul(other, self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_and(other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_or(other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_right_shift(other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return elementwise.equal(self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return elementwise.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return elementwise.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return elementwise.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return elementwise.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return elementwise.greater_equal(self, other)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return indexing.get_item(self, key)
+
+    def __setitem__(self, key: Any, update: Any) -> None:
+        indexing.set_item(self, key, update)
+
+    # Methods
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - the standard's name
+        """A matrix with its two axes swapped."""
+        if self.ndim != 2:
+            raise TypeError(located(f"T: the tensor {self.shape} is no matrix; use mT or permute."))
+        return manipulation.matrix_transpose(self)
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - the standard's name
+        """The last two axes swapped."""
+        return manipulation.matrix_transpose(self)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """See `steepest.reshape`; sizes may be given one by one."""
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+        return manipulation.reshape(self, tuple(sizes))
+
+    def permute(self, *axes: int) -> Tensor:
+        """See `steepest.permute_dims`."""
+        return manipulation.permute_dims(self, axes)
+
+    def transpose(self, axis0: int, axis1: int) -> Tensor:
+        """Two axes swapped."""
+        order = list(range(self.ndim))
+        order[axis0], order[axis1] = order[axis1], order[axis0]
+        return manipulation.permute_dims(self, order)
+
+    def flatten(self, start: int = 0, end: int = -1) -> Tensor:
+        """Axes `start` to `end` joined into one."""
+        first = conversion.normal_axis(start, self.ndim, "flatten")
+        last = conversion.normal_axis(end, self.ndim, "flatten")
+        if not self.ndim:
+            return self.reshape(1)
+        joined = int(np.prod(self.shape[first : last + 1]))
+        return self.reshape((*self.shape[:first], joined, *self.shape[last + 1 :]))
+
+    def squeeze(self, axis: int | tuple[int, ...]) -> Tensor:
+        """See `steepest.squeeze`."""
+        return manipulation.squeeze(self, axis)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """See `steepest.astype`."""
+        return elementwise.astype(self, dtype, copy=False)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.sum`."""
+        return reductions.sum(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.prod`."""
+        return reductions.prod(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.mean`."""
+        return reductions.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        """See `steepest.var`."""
+        return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def std(self, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        """See `steepest.std`."""
+        return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.max`."""
+        return reductions.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.min`."""
+        return reductions.min(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.any`."""
+        return reductions.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.all`."""
+        return reductions.all(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.argmax`."""
+        return reductions.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """See `steepest.argmin`."""
+        return reductions.argmin(self, axis=axis, keepdims=keepdims)
+
+    def exp(self) -> Tensor:
+        """See `steepest.exp`."""
+        return elementwise.exp(self)
+
+    def log(self) -> Tensor:
+        """See `steepest.log`."""
+        return elementwise.log(self)
+
+    def sqrt(self) -> Tensor:
+        """See `steepest.sqrt`."""
+        return elementwise.sqrt(self)
+
+    def tanh(self) -> Tensor:
+        """See `steepest.tanh`."""
+        return elementwise.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        """See `steepest.sigmoid`."""
+        return elementwise.sigmoid(self)
+
+    def abs(self) -> Tensor:
+        """See `steepest.abs`."""
+        return elementwise.abs(self)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """See `steepest.clip`."""
+        return elementwise.clip(self, min, max)
+
+
+Value.result_class = Tensor

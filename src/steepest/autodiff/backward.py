@@ -1,0 +1,88 @@
+"""`loss.backward()`: gradients stored in the `.grad` of the tensors that asked for them."""
+
+from __future__ import annotations
+
+from steepest.autodiff.modes import enable_grad, no_grad
+from steepest.autodiff.reverse import history, ones_like, reverse
+from steepest.errors import GradientError, ShapeError
+from steepest.graph.types import TensorType
+from steepest.ops.elementwise.arithmetic import add
+from steepest.trace.origin import located
+from steepest.trace.recorder import consumed_message
+from steepest.trace.state import state
+from steepest.trace.value import Consumed, Value
+
+
+def backward(output: Value, gradient: Value | None = None, create_graph: bool = False) -> None:
+    """Add the gradient of `output` to the `.grad` of every leaf it came from.
+
+    Args:
+        output: a tensor of one number, unless `gradient` is given.
+        gradient: the weight of each number of `output` (default 1).
+        create_graph: record the backward pass too, so that it can be differentiated.
+
+    Raises:
+        GradientError: `output` does not depend on any tensor with `requires_grad`.
+        ShapeError: `output` has several numbers and no `gradient` was given.
+    """
+    if state.trace is not None:
+        output = state.trace.read(output)
+    if not output._requires_grad:
+        raise GradientError(
+            located(
+                f"backward: the tensor {output._type} depends on no tensor with requires_grad. "
+                f"Was it made under no_grad(), or by detach()?"
+            )
+        )
+    output_grad = _initial_gradient(output, gradient)
+    leaves = [value for value in history([output]) if value._record is None]
+    with enable_grad() if create_graph else no_grad():
+        gradients = reverse([output], [output_grad], leaves)
+        for leaf, leaf_gradient in zip(leaves, gradients, strict=True):
+            if leaf_gradient is not None:
+                add_gradient(leaf._leaf, leaf_gradient)
+
+
+def _initial_gradient(output: Value, gradient: Value | None) -> Value:
+    assert isinstance(output._type, TensorType)
+    if gradient is None:
+        if output._type.size != 1:
+            raise ShapeError(
+                located(
+                    f"backward: the tensor {output._type} has {output._type.size} numbers. "
+                    f"Call backward() on one number, such as its mean(), or pass gradient=."
+                )
+            )
+        return ones_like(output)
+    if gradient._type != output._type:
+        raise ShapeError(
+            located(f"backward: gradient {gradient._type} does not fit tensor {output._type}.")
+        )
+    return gradient
+
+
+def add_gradient(owner: Value, gradient: Value) -> None:
+    """Add to a tensor's `.grad`, which is the sum over all backward passes since it was cleared."""
+    before = get_gradient(owner)
+    set_gradient(owner, gradient if before is None else add(before, gradient))
+
+
+def get_gradient(owner: Value) -> Value | None:
+    """Read a tensor's `.grad`.
+
+    Raises:
+        GradientError: a compiled function has used the gradient up.
+    """
+    if state.trace is not None:
+        return state.trace.gradient_of(owner._leaf)
+    if isinstance(owner._grad, Consumed):
+        raise GradientError(located(consumed_message(owner)))
+    return owner._grad
+
+
+def set_gradient(owner: Value, gradient: Value | None) -> None:
+    """Replace a tensor's `.grad`."""
+    if state.trace is not None:
+        state.trace.set_gradient(owner._leaf, gradient)
+    else:
+        owner._grad = gradient

@@ -1,0 +1,124 @@
+"""The reverse pass: the chain rule, from outputs back to the values they came from.
+
+The gradient rules are made of ordinary operations on values, so a reverse pass inside a trace adds
+nodes to the graph, outside of it computes at once, and either can be differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from steepest.errors import SteepestError
+from steepest.graph.types import TensorType
+from steepest.ops.control import item
+from steepest.ops.elementwise.arithmetic import add
+from steepest.ops.sources import full
+from steepest.trace.origin import origin_of
+from steepest.trace.value import Record, Value
+
+
+def reverse(
+    outputs: Sequence[Value], output_grads: Sequence[Value], targets: Sequence[Value]
+) -> list[Value | None]:
+    """Return the gradient of `outputs` by each target, weighted by `output_grads`.
+
+    A target that the outputs do not depend on has gradient `None`.
+    """
+    gradients: dict[int, Any] = {}
+    for output, output_grad in zip(outputs, output_grads, strict=True):
+        _accumulate(gradients, output, output_grad)
+    wanted = {id(target) for target in targets}
+    found: dict[int, Value] = {}
+    for value in _path(outputs, targets):
+        gradient = gradients.pop(id(value), None)
+        if gradient is None:
+            continue
+        if id(value) in wanted:
+            found[id(value)] = gradient
+        if value._record is not None:
+            _push(value, value._record, gradient, gradients)
+    for target in targets:
+        if id(target) in gradients:
+            found.setdefault(id(target), gradients[id(target)])
+    return [found.get(id(target)) for target in targets]
+
+
+def history(outputs: Iterable[Value]) -> list[Value]:
+    """All values that `outputs` came from through records, latest first; leaves come last."""
+    seen: dict[int, Value] = {}
+    stack = list(outputs)
+    while stack:
+        value = stack.pop()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if value._record is not None:
+            stack.extend(each for each in value._record.operands if each._requires_grad)
+    return sorted(seen.values(), key=_age)
+
+
+def _age(value: Value) -> int:
+    """A sort key that puts later values first."""
+    return 1 if value._record is None else -value._record.serial
+
+
+def _path(outputs: Sequence[Value], targets: Sequence[Value]) -> list[Value]:
+    """The values on a way from a target to an output, latest first."""
+    values = history(outputs)
+    useful = {id(target) for target in targets}
+    for value in reversed(values):
+        if value._record is not None and any(
+            id(operand) in useful for operand in value._record.operands
+        ):
+            useful.add(id(value))
+    return [value for value in values if id(value) in useful]
+
+
+def _push(value: Value, record: Record, gradient: Any, gradients: dict[int, Any]) -> None:
+    """Add what `value` passes on to the gradients of the operands it came from."""
+    record.check_unchanged()
+    if record.op is item:
+        parts = gradients.setdefault(id(record.operands[0]), {})
+        parts[record.static["index"]] = gradient
+        return
+    output: Any = value
+    if isinstance(value._type, tuple):
+        output, gradient = _parts(value, gradient)
+    assert record.op.gradient is not None
+    with origin_of(record.origin):
+        for index, operand in enumerate(record.operands):
+            if not operand._requires_grad:
+                continue
+            try:
+                contribution = record.op.gradient(
+                    index, gradient, output, *record.operands, **record.static
+                )
+            except SteepestError as error:
+                message = f"in the backward pass of {record.op.name}: {error}"
+                raise type(error)(message) from error
+            if contribution is not None:
+                _accumulate(gradients, operand, contribution)
+
+
+def _parts(value: Value, gradient: dict[int, Value]) -> tuple[tuple[Value, ...], Any]:
+    """The tensors of a value of several, and their gradients, zero where none arrived."""
+    assert isinstance(value._type, tuple)
+    outputs = value._apply_items()
+    grads = tuple(
+        gradient[index] if index in gradient else Value._zeros(part.shape, part.dtype)
+        for index, part in enumerate(value._type)
+    )
+    return outputs, grads
+
+
+def _accumulate(gradients: dict[int, Any], value: Value, contribution: Value) -> None:
+    before = gradients.get(id(value))
+    gradients[id(value)] = contribution if before is None else add(before, contribution)
+
+
+def ones_like(value: Value) -> Value:
+    """Ones of the shape and type of `value`: the gradient of a sum."""
+    assert isinstance(value._type, TensorType)
+    shape, dtype = value._type.shape, value._type.dtype
+    return Value._apply(full, (), {"shape": shape, "value": 1, "dtype": dtype})

@@ -1,0 +1,161 @@
+"""Graphs as text: `to_text` prints, `from_text` parses, and the two are inverse.
+
+graph step(%0 x: float32[2, 3]) {
+  %1 = constant(value=array(2.0)) : float32[]
+  %2 = multiply(%0, %1) : float32[2, 3]  # model.py:4 in Linear 'head'
+  return %2
+}
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from steepest.errors import GraphError
+from steepest.graph.dtypes import DType, by_name
+from steepest.graph.node import Graph, Node, NodeType, Operation, make_input, type_text
+from steepest.graph.types import TensorType
+
+_HEADER = re.compile(r"graph (?P<name>[^(]+)\((?P<inputs>.*)\) \{")
+_INPUT = re.compile(r"%(?P<number>\d+) (?P<name>[^:]*): (?P<type>\w+\[[\d, ]*\])")
+_NODE = re.compile(
+    r"%(?P<number>\d+) = (?P<op>\w+)\((?P<arguments>.*)\) : (?P<type>[^#]+?)(?:  # .*)?$"
+)
+_TENSOR_TYPE = re.compile(r"(\w+)\[([\d, ]*)\]")
+
+
+def to_text(graph: Graph, origins: bool = True) -> str:
+    """Print a graph, one node a line; `origins` adds the user's line behind each node."""
+    numbers: dict[int, int] = {}
+    for node in [*graph.inputs, *graph.nodes()]:
+        numbers.setdefault(id(node), len(numbers))
+    inputs = ", ".join(
+        f"%{numbers[id(node)]} {node.name}: {type_text(node.type)}" for node in graph.inputs
+    )
+    lines = [f"graph {graph.name}({inputs}) {{"]
+    for node in graph.nodes():
+        if not node.is_input:
+            lines.append("  " + _node_text(node, numbers, origins))
+    lines.append("  return " + ", ".join(f"%{numbers[id(node)]}" for node in graph.outputs))
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _node_text(node: Node, numbers: dict[int, int], origins: bool) -> str:
+    assert node.op is not None
+    arguments = [f"%{numbers[id(operand)]}" for operand in node.operands]
+    arguments += [f"{name}={_static_text(value)}" for name, value in node.static.items()]
+    line = f"%{numbers[id(node)]} = {node.op.name}({', '.join(arguments)}) : "
+    line += type_text(node.type)
+    if origins and str(node.origin):
+        line += f"  # {node.origin}"
+    return line
+
+
+def _static_text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"array({_floats_as_text(value.tolist())})"
+    if isinstance(value, DType):
+        return value.name
+    if isinstance(value, float):
+        return _floats_as_text(value)
+    if isinstance(value, str | bool | int | tuple | type(None)):
+        return repr(value)
+    return f"<{getattr(value, '__qualname__', type(value).__name__)}>"
+
+
+def _floats_as_text(value: Any) -> str:
+    """Write nested lists of numbers so that `_parse_literal` reads the same bits."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_floats_as_text, value)) + "]"
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return {"nan": "nan", "inf": "inf", "-inf": "-inf"}[str(value)]
+    return repr(value)
+
+
+def from_text(text: str, operations: Mapping[str, Operation]) -> Graph:
+    """Parse what `to_text` printed.
+
+    Args:
+        operations: the primitives by name (`steepest.ops.REGISTRY`).
+
+    Raises:
+        GraphError: a line that the grammar does not know.
+    """
+    lines = [line.strip() for line in text.strip().splitlines()]
+    header = _HEADER.fullmatch(lines[0])
+    if header is None:
+        raise GraphError(f"line 1 is not the head of a graph: {lines[0]!r}")
+    values: dict[int, Node] = {}
+    inputs = []
+    for match in _INPUT.finditer(header["inputs"]):
+        node = make_input(match["name"].strip(), _parse_tensor_type(match["type"]))
+        values[int(match["number"])] = node
+        inputs.append(node)
+    for number, line in enumerate(lines[1:], start=2):
+        if line.startswith("return"):
+            outputs = tuple(values[int(found)] for found in re.findall(r"%(\d+)", line))
+            return Graph(header["name"], tuple(inputs), outputs)
+        _parse_node(line, number, values, operations)
+    raise GraphError("the graph has no return line.")
+
+
+def _parse_node(
+    line: str, number: int, values: dict[int, Node], operations: Mapping[str, Operation]
+) -> None:
+    match = _NODE.fullmatch(line)
+    if match is None or match["op"] not in operations:
+        raise GraphError(f"line {number} is not a node: {line!r}")
+    node_type = _parse_type(match["type"])
+    operands, static = _parse_arguments(match["arguments"], values, node_type)
+    values[int(match["number"])] = Node(operations[match["op"]], operands, static, node_type)
+
+
+def _parse_arguments(
+    text: str, values: dict[int, Node], node_type: NodeType
+) -> tuple[tuple[Node, ...], dict[str, Any]]:
+    call = ast.parse(f"f({text.replace('%', 'value_')})", mode="eval").body
+    assert isinstance(call, ast.Call)
+    operands = tuple(
+        values[int(each.id.removeprefix("value_"))]
+        for each in call.args
+        if isinstance(each, ast.Name)
+    )
+    static = {str(each.arg): _parse_literal(each.value, node_type) for each in call.keywords}
+    return operands, static
+
+
+def _parse_literal(expression: ast.expr, node_type: NodeType) -> Any:
+    """Read a static argument; an array takes the data type of its node."""
+    if isinstance(expression, ast.Call):
+        assert isinstance(node_type, TensorType)
+        numbers = _parse_literal(expression.args[0], node_type)
+        return np.array(numbers, dtype=node_type.dtype.compute).reshape(node_type.shape)
+    if isinstance(expression, ast.Name):
+        if expression.id in ("nan", "inf"):
+            return float(expression.id)
+        return by_name(expression.id)
+    if isinstance(expression, ast.UnaryOp) and isinstance(expression.operand, ast.Name):
+        return -float(expression.operand.id)
+    if isinstance(expression, ast.List):
+        return [_parse_literal(each, node_type) for each in expression.elts]
+    return ast.literal_eval(expression)
+
+
+def _parse_type(text: str) -> NodeType:
+    if text.startswith("("):
+        return tuple(_parse_tensor_type(found[0]) for found in _TENSOR_TYPE.finditer(text))
+    return _parse_tensor_type(text)
+
+
+def _parse_tensor_type(text: str) -> TensorType:
+    match = _TENSOR_TYPE.fullmatch(text.strip())
+    if match is None:
+        raise GraphError(f"{text!r} is not a type.")
+    shape = tuple(int(size) for size in match[2].split(",") if size.strip())
+    return TensorType(shape, by_name(match[1]))

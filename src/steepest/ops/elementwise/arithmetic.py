@@ -1,0 +1,204 @@
+"""Sums, products, quotients, powers, and which of two numbers is larger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from steepest.ops.elementwise.comparison import equal, less
+from steepest.ops.elementwise.exponential import log
+from steepest.ops.elementwise.family import binary, elementwise, integers, unary
+from steepest.ops.elementwise.rounding import floor
+from steepest.ops.elementwise.selection import where
+from steepest.ops.primitive import Sample, Tensor
+
+negative = elementwise(
+    "negative",
+    evaluate=np.negative,
+    gradient=lambda output_grad, output, x: -output_grad,
+    samples=unary(),
+    accepts="number",
+)
+
+add = elementwise(
+    "add",
+    evaluate=np.add,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad,
+        lambda output_grad, output, left, right: output_grad,
+    ),
+    samples=binary(),
+    accepts="number",
+)
+
+subtract = elementwise(
+    "subtract",
+    evaluate=np.subtract,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad,
+        lambda output_grad, output, left, right: -output_grad,
+    ),
+    samples=binary(),
+    accepts="number",
+)
+
+multiply = elementwise(
+    "multiply",
+    evaluate=np.multiply,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad * right,
+        lambda output_grad, output, left, right: output_grad * left,
+    ),
+    samples=binary(),
+    accepts="number",
+)
+
+divide = elementwise(
+    "divide",
+    evaluate=np.divide,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad / right,
+        lambda output_grad, output, left, right: -output_grad * output / right,
+    ),
+    samples=binary(right_low=0.5),
+)
+
+
+def _power_by_base(output_grad: Tensor, output: Tensor, base: Tensor, exponent: Tensor) -> Tensor:
+    """d/d base = exponent * base^(exponent - 1), and 0 where the exponent is 0."""
+    slope = exponent * power(base, exponent - 1)
+    return output_grad * where(equal(exponent, exponent * 0), slope * 0, slope)
+
+
+def _power_by_exponent(
+    output_grad: Tensor, output: Tensor, base: Tensor, exponent: Tensor
+) -> Tensor:
+    """d/d exponent = base^exponent * log(base), and 0 at base 0 (with exponent >= 0)."""
+    flat = equal(base, base * 0) & ~less(exponent, exponent * 0)
+    safe = where(flat, base * 0 + 1, base)
+    return output_grad * output * log(safe)
+
+
+def _power_samples() -> Iterable[Sample]:
+    yield from binary(low=0.3, high=2.0)()
+    yield Sample((np.array([0.0, 0.0, 2.0, -2.0]), np.array([0.0, 2.0, 0.0, 3.0])), smooth=False)
+
+
+power = elementwise(
+    "power",
+    evaluate=np.power,
+    gradient=(_power_by_base, _power_by_exponent),
+    samples=_power_samples,
+    accepts="number",
+    roles=("base", "exponent"),
+)
+
+absolute = elementwise(
+    "absolute",
+    evaluate=np.abs,
+    gradient=lambda output_grad, output, x: output_grad * sign(x),
+    samples=unary(),
+    accepts="real",
+)
+
+sign = elementwise(
+    "sign",
+    evaluate=np.sign,
+    gradient=None,
+    samples=unary(),
+    accepts="real",
+)
+
+sqrt = elementwise(
+    "sqrt",
+    evaluate=np.sqrt,
+    gradient=lambda output_grad, output, x: output_grad * 0.5 / output,
+    samples=unary(low=0.1, high=4),
+)
+
+
+def _share_of_winner(winner: Tensor, loser: Tensor) -> Tensor:
+    """1 where `winner` is the larger, 1/2 in a tie, 0 elsewhere."""
+    one = winner * 0 + 1
+    return where(less(loser, winner), one, where(equal(loser, winner), one * 0.5, one * 0))
+
+
+maximum = elementwise(
+    "maximum",
+    evaluate=np.maximum,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad * _share_of_winner(left, right),
+        lambda output_grad, output, left, right: output_grad * _share_of_winner(right, left),
+    ),
+    samples=binary(),
+    accepts="real",
+)
+
+minimum = elementwise(
+    "minimum",
+    evaluate=np.minimum,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad * _share_of_winner(-left, -right),
+        lambda output_grad, output, left, right: output_grad * _share_of_winner(-right, -left),
+    ),
+    samples=binary(),
+    accepts="real",
+)
+
+
+def _division_samples() -> Iterable[Sample]:
+    yield from binary(right_low=0.7)()
+    for sample in integers(1)():
+        yield Sample((sample.operands[0], np.asarray(3)))
+        yield Sample((sample.operands[0], np.asarray(-4)))
+
+
+remainder = elementwise(
+    "remainder",
+    evaluate=np.remainder,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad,
+        lambda output_grad, output, left, right: -output_grad * floor(left / right),
+    ),
+    samples=_division_samples,
+    accepts="real",
+)
+
+floor_divide = elementwise(
+    "floor_divide",
+    evaluate=np.floor_divide,
+    gradient=None,
+    samples=_division_samples,
+    accepts="real",
+)
+
+hypot = elementwise(
+    "hypot",
+    evaluate=np.hypot,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad * left / output,
+        lambda output_grad, output, left, right: output_grad * right / output,
+    ),
+    samples=binary(low=0.2),
+    accepts="real floating",
+)
+
+copysign = elementwise(
+    "copysign",
+    evaluate=np.copysign,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad * sign(left) * sign(output),
+        None,
+    ),
+    samples=binary(low=0.2),
+    accepts="real floating",
+)
+
+nextafter = elementwise(
+    "nextafter",
+    evaluate=np.nextafter,
+    gradient=None,
+    samples=binary(),
+    accepts="real floating",
+)

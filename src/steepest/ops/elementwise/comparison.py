@@ -1,0 +1,12 @@
+"""Comparisons; greater is less with the operands swapped."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.ops.elementwise.family import compare
+
+equal = compare("equal", np.equal, accepts="any")
+not_equal = compare("not_equal", np.not_equal, accepts="any")
+less = compare("less", np.less)
+less_equal = compare("less_equal", np.less_equal)

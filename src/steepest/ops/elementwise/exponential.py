@@ -1,0 +1,66 @@
+"""Exponentials, logarithms, and the S-shaped functions made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.ops.elementwise.error_function import error_function
+from steepest.ops.elementwise.family import elementwise, unary
+
+exp = elementwise(
+    "exp",
+    evaluate=np.exp,
+    gradient=lambda output_grad, output, x: output_grad * output,
+    samples=unary(),
+)
+
+expm1 = elementwise(
+    "expm1",
+    evaluate=np.expm1,
+    gradient=lambda output_grad, output, x: output_grad * (output + 1),
+    samples=unary(),
+)
+
+log = elementwise(
+    "log",
+    evaluate=np.log,
+    gradient=lambda output_grad, output, x: output_grad / x,
+    samples=unary(low=0.1, high=4),
+)
+
+log1p = elementwise(
+    "log1p",
+    evaluate=np.log1p,
+    gradient=lambda output_grad, output, x: output_grad / (x + 1),
+    samples=unary(low=-0.9, high=4),
+)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow and with full relative accuracy on both sides."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small)) + 0 * x
+
+
+sigmoid = elementwise(
+    "sigmoid",
+    evaluate=_sigmoid,
+    gradient=lambda output_grad, output, x: output_grad * (output * (1 - output)),
+    samples=unary(low=-6, high=6),
+    accepts="real floating",
+)
+
+tanh = elementwise(
+    "tanh",
+    evaluate=np.tanh,
+    gradient=lambda output_grad, output, x: output_grad * (1 - output * output),
+    samples=unary(low=-3, high=3),
+)
+
+erf = elementwise(
+    "erf",
+    evaluate=error_function,
+    gradient=lambda output_grad, output, x: output_grad * (exp(-x * x) * (2 / np.sqrt(np.pi))),
+    samples=unary(low=-3, high=3),
+    accepts="real floating",
+)

@@ -1,0 +1,65 @@
+"""The settings of steepest: one frozen object, and the only reader of environment variables.
+
+Every setting has an environment variable named `STEEPEST_` and the field's name in capitals.
+An unknown `STEEPEST_...` variable is an error, so that a misspelt one is not silently ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+
+from steepest.errors import ArgumentError, did_you_mean
+
+PREFIX = "STEEPEST_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Settings read once, at first use.
+
+    Attributes:
+        debug: show full tracebacks in the command (default no).
+        verify: check the graph after every pass (default yes; it costs little).
+        compile: let `steepest.compile` compile; `0` runs every function eagerly (default yes).
+    """
+
+    debug: bool = False
+    verify: bool = True
+    compile: bool = True
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Options:
+        """Build the options from variables such as `STEEPEST_DEBUG=1`.
+
+        Raises:
+            ArgumentError: an unknown variable, or a value that is not a switch.
+        """
+        fields = {PREFIX + field.name.upper(): field.name for field in dataclasses.fields(cls)}
+        chosen = {}
+        for variable, text in environment.items():
+            if not variable.startswith(PREFIX):
+                continue
+            if variable not in fields:
+                raise ArgumentError(
+                    f"environment variable {variable} is not an option of steepest."
+                    + did_you_mean(variable, fields)
+                )
+            chosen[fields[variable]] = _switch(variable, text)
+        return cls(**chosen)
+
+
+def _switch(variable: str, text: str) -> bool:
+    """Read a yes-or-no variable."""
+    switches = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in switches:
+        raise ArgumentError(f"environment variable {variable} is {text!r}: use 1 or 0.")
+    return switches[text.lower()]
+
+
+@lru_cache(maxsize=1)
+def options() -> Options:
+    """The settings of this process."""
+    return Options.from_environment(os.environ)

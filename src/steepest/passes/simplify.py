@@ -1,0 +1,103 @@
+"""Removes operations that change nothing. Every rule here keeps every bit of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from steepest.graph.node import Graph, Node, keep, rebuild
+from steepest.ops.elementwise.arithmetic import add, divide, multiply, negative, subtract
+from steepest.ops.elementwise.selection import convert
+from steepest.ops.movement import broadcast_to, reshape, transpose
+from steepest.ops.sources import constant, full
+
+Rule = Callable[[Node], Node | None]
+
+
+def simplify(graph: Graph) -> Graph:
+    """Apply the rules below to every node until none fits."""
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        while True:
+            simpler = next((found for rule in RULES if (found := rule(node)) is not None), None)
+            if simpler is None:
+                return node
+            node = simpler
+
+    return rebuild(graph, rewrite)
+
+
+def _is_number(node: Node, number: float) -> bool:
+    """Whether every number of a node is `number`, known at compile time."""
+    if node.op is full:
+        return bool(node.static["value"] == number)
+    if node.op is constant:
+        value = node.static["value"]
+        return bool(value.size and np.all(value == number))
+    return False
+
+
+def _times_one(node: Node) -> Node | None:
+    """x * 1 and 1 * x and x / 1 are x."""
+    if node.op is multiply:
+        for kept, other in (node.operands, node.operands[::-1]):
+            if _is_number(other, 1) and kept.type == node.type:
+                return kept
+    if node.op is divide and _is_number(node.operands[1], 1):
+        return node.operands[0] if node.operands[0].type == node.type else None
+    return None
+
+
+def _minus_zero(node: Node) -> Node | None:
+    """x - 0 is x (x + 0 is not: it turns -0 into 0)."""
+    if node.op is subtract and _is_number(node.operands[1], 0):
+        return node.operands[0] if node.operands[0].type == node.type else None
+    return None
+
+
+def _double_negative(node: Node) -> Node | None:
+    """-(-x) is x; a + (-b) is a - b."""
+    if node.op is negative and node.operands[0].op is negative:
+        return node.operands[0].operands[0]
+    if node.op is add and node.operands[1].op is negative:
+        operands = (node.operands[0], node.operands[1].operands[0])
+        return Node(subtract, operands, {}, node.type, node.origin)
+    return None
+
+
+def _same_shape(node: Node) -> Node | None:
+    """A reshape, broadcast or conversion to the same type is nothing."""
+    if node.op in (reshape, broadcast_to, convert) and node.type == node.operands[0].type:
+        return node.operands[0]
+    return None
+
+
+def _reshape_of_reshape(node: Node) -> Node | None:
+    if node.op is reshape and node.operands[0].op is reshape:
+        return Node(reshape, node.operands[0].operands, node.static, node.type, node.origin)
+    return None
+
+
+def _transpose_of_transpose(node: Node) -> Node | None:
+    if node.op is not transpose:
+        return None
+    axes = node.static["axes"]
+    if axes == tuple(range(len(axes))):
+        return node.operands[0]
+    inner = node.operands[0]
+    if inner.op is not transpose:
+        return None
+    joined = tuple(inner.static["axes"][axis] for axis in axes)
+    return Node(transpose, inner.operands, {"axes": joined}, node.type, node.origin)
+
+
+RULES: tuple[Rule, ...] = (
+    _times_one,
+    _minus_zero,
+    _double_negative,
+    _same_shape,
+    _reshape_of_reshape,
+    _transpose_of_transpose,
+)
