@@ -1,4 +1,4 @@
-"""Functions with a gradient rule of their own, and functions that are computed again to save memory."""
+"""Functions with a gradient rule of their own, and ones computed again to save memory."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ others.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def _take_samples() -> Iterable[Sample]:
     yield Sample((operand, np.zeros((0,), "int64")), {"axis": 0})
 
 
-take = Primitive(
+take: Primitive = Primitive(
     "take",
     infer=_infer_take,
     evaluate=lambda operand, indices, *, axis: np.take(operand, indices, axis=axis),
@@ -88,7 +89,7 @@ def _scatter_add(
 ) -> np.ndarray:
     """Add each update at its position; updates of one position are added in their order."""
     result = operand.copy()
-    place = (slice(None),) * axis + (indices,)
+    place: Any = (slice(None),) * axis + (indices,)
     np.add.at(result, place, updates)
     return result
 
@@ -101,7 +102,7 @@ def _scatter_add_samples() -> Iterable[Sample]:
     yield Sample((operand, np.array(1), sample_numbers((3,), seed=2)), {"axis": 0})
 
 
-scatter_add = Primitive(
+scatter_add: Primitive = Primitive(
     "scatter_add",
     infer=_infer_scatter_add,
     evaluate=_scatter_add,
@@ -147,7 +148,7 @@ def _take_along_axis_samples() -> Iterable[Sample]:
     yield Sample((operand, np.array([[2], [0], [1], [1]])), {"axis": 1})
 
 
-take_along_axis = Primitive(
+take_along_axis: Primitive = Primitive(
     "take_along_axis",
     infer=_infer_take_along_axis,
     evaluate=lambda operand, indices, *, axis: np.take_along_axis(operand, indices, axis),
@@ -186,7 +187,7 @@ def _scatter_add_along_axis(
     operand: np.ndarray, indices: np.ndarray, updates: np.ndarray, *, axis: int
 ) -> np.ndarray:
     result = operand.copy()
-    place = list(np.indices(indices.shape, sparse=True))
+    place: list[Any] = list(np.indices(indices.shape, sparse=True))
     place[axis] = indices
     np.add.at(result, tuple(place), updates)
     return result
@@ -198,7 +199,7 @@ def _scatter_along_samples() -> Iterable[Sample]:
     yield Sample((operand, indices, sample_numbers((2, 3), seed=1)), {"axis": 0})
 
 
-scatter_add_along_axis = Primitive(
+scatter_add_along_axis: Primitive = Primitive(
     "scatter_add_along_axis",
     infer=_infer_scatter_along,
     evaluate=_scatter_add_along_axis,
@@ -242,7 +243,7 @@ def _argsort_samples() -> Iterable[Sample]:
         yield Sample((ties,), {"axis": 1, "descending": descending})
 
 
-argsort = Primitive(
+argsort: Primitive = Primitive(
     "argsort",
     infer=_infer_argsort,
     evaluate=_argsort,
@@ -272,7 +273,7 @@ def _searchsorted_samples() -> Iterable[Sample]:
     yield Sample((ordered, values), {"side": "right"})
 
 
-searchsorted = Primitive(
+searchsorted: Primitive = Primitive(
     "searchsorted",
     infer=_infer_searchsorted,
     evaluate=lambda ordered, values, *, side: np.searchsorted(ordered, values, side=side),

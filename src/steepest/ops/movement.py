@@ -38,7 +38,7 @@ def _reshape_samples() -> Iterable[Sample]:
     yield Sample((sample_numbers((0, 3)),), {"shape": (3, 0)})
 
 
-reshape = Primitive(
+reshape: Primitive = Primitive(
     "reshape",
     infer=_infer_reshape,
     evaluate=lambda operand, *, shape: operand.reshape(shape),
@@ -70,7 +70,7 @@ def _transpose_samples() -> Iterable[Sample]:
     yield Sample((sample_numbers(()),), {"axes": ()})
 
 
-transpose = Primitive(
+transpose: Primitive = Primitive(
     "transpose",
     infer=_infer_transpose,
     evaluate=lambda operand, *, axes: operand.transpose(axes),
@@ -104,7 +104,7 @@ def _broadcast_samples() -> Iterable[Sample]:
     yield Sample((sample_numbers((3,)),), {"shape": (3,)})
 
 
-broadcast_to = Primitive(
+broadcast_to: Primitive = Primitive(
     "broadcast_to",
     infer=_infer_broadcast,
     evaluate=lambda operand, *, shape: np.broadcast_to(operand, shape),
@@ -166,7 +166,7 @@ def _slice_samples() -> Iterable[Sample]:
     yield Sample((operand,), {"start": (2, 0), "stop": (2, 6), "step": (1, 1)})
 
 
-slice_ = Primitive(
+slice_: Primitive = Primitive(
     "slice",
     infer=_infer_slice,
     evaluate=_slice,
@@ -237,7 +237,7 @@ def _pad_samples() -> Iterable[Sample]:
     yield Sample((operand[:0],), {"low": (1, 0), "high": (1, 0), "interior": (0, 0)})
 
 
-pad = Primitive(
+pad: Primitive = Primitive(
     "pad",
     infer=_infer_pad,
     evaluate=_pad,
@@ -264,7 +264,7 @@ def _flip_samples() -> Iterable[Sample]:
     yield Sample((sample_numbers((3, 4)),), {"axes": (0, 1)})
 
 
-flip = Primitive(
+flip: Primitive = Primitive(
     "flip",
     infer=_infer_flip,
     evaluate=lambda operand, *, axes: np.flip(operand, axes),
@@ -311,7 +311,7 @@ def _concat_samples() -> Iterable[Sample]:
     yield Sample((parts[0],), {"axis": 0})
 
 
-concat = Primitive(
+concat: Primitive = Primitive(
     "concat",
     infer=_infer_concat,
     evaluate=lambda *operands, axis: np.concatenate(operands, axis),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from steepest.graph.dtypes import bfloat16
 from steepest.graph.evaluate import evaluate_operation
 from steepest.graph.node import Graph, Node, keep, rebuild
@@ -24,9 +26,9 @@ def fold_constants(graph: Graph) -> Graph:
         values = [_value_of(operand) for operand in operands]
         assert isinstance(node.type, TensorType)
         value = evaluate_operation(node.op, values, node.static, node.type)
-        static = {"value": value}
+        static: dict[str, Any] = {"value": value}
         if node.type.dtype is bfloat16:
-            static["dtype"] = bfloat16  # type: ignore[assignment]
+            static["dtype"] = bfloat16
         return Node(constant, (), static, node.type, node.origin)
 
     return rebuild(graph, rewrite)
@@ -45,6 +47,6 @@ def _is_constant(node: Node) -> bool:
     return node.op is constant or (node.op is full and node.tensor_type.size <= LARGEST)
 
 
-def _value_of(node: Node):  # type: ignore[no-untyped-def]
+def _value_of(node: Node) -> Any:
     assert node.op is not None
     return node.op.evaluate(**node.static)

@@ -11,9 +11,9 @@ from steepest.ops.elementwise.exponential import log
 from steepest.ops.elementwise.family import binary, elementwise, integers, unary
 from steepest.ops.elementwise.rounding import floor
 from steepest.ops.elementwise.selection import where
-from steepest.ops.primitive import Sample, Tensor
+from steepest.ops.primitive import Primitive, Sample, Tensor
 
-negative = elementwise(
+negative: Primitive = elementwise(
     "negative",
     evaluate=np.negative,
     gradient=lambda output_grad, output, x: -output_grad,
@@ -21,7 +21,7 @@ negative = elementwise(
     accepts="number",
 )
 
-add = elementwise(
+add: Primitive = elementwise(
     "add",
     evaluate=np.add,
     gradient=(
@@ -32,7 +32,7 @@ add = elementwise(
     accepts="number",
 )
 
-subtract = elementwise(
+subtract: Primitive = elementwise(
     "subtract",
     evaluate=np.subtract,
     gradient=(
@@ -43,7 +43,7 @@ subtract = elementwise(
     accepts="number",
 )
 
-multiply = elementwise(
+multiply: Primitive = elementwise(
     "multiply",
     evaluate=np.multiply,
     gradient=(
@@ -54,7 +54,7 @@ multiply = elementwise(
     accepts="number",
 )
 
-divide = elementwise(
+divide: Primitive = elementwise(
     "divide",
     evaluate=np.divide,
     gradient=(
@@ -85,7 +85,7 @@ def _power_samples() -> Iterable[Sample]:
     yield Sample((np.array([0.0, 0.0, 2.0, -2.0]), np.array([0.0, 2.0, 0.0, 3.0])), smooth=False)
 
 
-power = elementwise(
+power: Primitive = elementwise(
     "power",
     evaluate=np.power,
     gradient=(_power_by_base, _power_by_exponent),
@@ -94,7 +94,7 @@ power = elementwise(
     roles=("base", "exponent"),
 )
 
-absolute = elementwise(
+absolute: Primitive = elementwise(
     "absolute",
     evaluate=np.abs,
     gradient=lambda output_grad, output, x: output_grad * sign(x),
@@ -102,7 +102,7 @@ absolute = elementwise(
     accepts="real",
 )
 
-sign = elementwise(
+sign: Primitive = elementwise(
     "sign",
     evaluate=np.sign,
     gradient=None,
@@ -110,7 +110,7 @@ sign = elementwise(
     accepts="real",
 )
 
-sqrt = elementwise(
+sqrt: Primitive = elementwise(
     "sqrt",
     evaluate=np.sqrt,
     gradient=lambda output_grad, output, x: output_grad * 0.5 / output,
@@ -124,7 +124,7 @@ def _share_of_winner(winner: Tensor, loser: Tensor) -> Tensor:
     return where(less(loser, winner), one, where(equal(loser, winner), one * 0.5, one * 0))
 
 
-maximum = elementwise(
+maximum: Primitive = elementwise(
     "maximum",
     evaluate=np.maximum,
     gradient=(
@@ -135,7 +135,7 @@ maximum = elementwise(
     accepts="real",
 )
 
-minimum = elementwise(
+minimum: Primitive = elementwise(
     "minimum",
     evaluate=np.minimum,
     gradient=(
@@ -154,7 +154,7 @@ def _division_samples() -> Iterable[Sample]:
         yield Sample((sample.operands[0], np.asarray(-4)))
 
 
-remainder = elementwise(
+remainder: Primitive = elementwise(
     "remainder",
     evaluate=np.remainder,
     gradient=(
@@ -165,7 +165,7 @@ remainder = elementwise(
     accepts="real",
 )
 
-floor_divide = elementwise(
+floor_divide: Primitive = elementwise(
     "floor_divide",
     evaluate=np.floor_divide,
     gradient=None,
@@ -173,7 +173,7 @@ floor_divide = elementwise(
     accepts="real",
 )
 
-hypot = elementwise(
+hypot: Primitive = elementwise(
     "hypot",
     evaluate=np.hypot,
     gradient=(
@@ -184,7 +184,7 @@ hypot = elementwise(
     accepts="real floating",
 )
 
-copysign = elementwise(
+copysign: Primitive = elementwise(
     "copysign",
     evaluate=np.copysign,
     gradient=(
@@ -195,7 +195,7 @@ copysign = elementwise(
     accepts="real floating",
 )
 
-nextafter = elementwise(
+nextafter: Primitive = elementwise(
     "nextafter",
     evaluate=np.nextafter,
     gradient=None,

@@ -37,7 +37,7 @@ def _where_samples() -> Iterable[Sample]:
     yield Sample((condition[:, :1], sample_numbers((2, 1, 4)), sample_numbers((3, 1), seed=2)))
 
 
-where = Primitive(
+where: Primitive = Primitive(
     "where",
     infer=_infer_where,
     evaluate=np.where,
@@ -89,7 +89,7 @@ def _convert_samples() -> Iterable[Sample]:
     yield Sample((numbers.astype("int64"),), {"dtype": float64})
 
 
-convert = Primitive(
+convert: Primitive = Primitive(
     "convert",
     infer=_infer_convert,
     evaluate=_convert,
@@ -103,7 +103,7 @@ def _same_type(operand: TensorType) -> TensorType:
     return operand
 
 
-stop_gradient = Primitive(
+stop_gradient: Primitive = Primitive(
     "stop_gradient",
     infer=_same_type,
     evaluate=lambda operand: operand,
@@ -112,7 +112,7 @@ stop_gradient = Primitive(
     is_elementwise=True,
 )
 
-identity = Primitive(
+identity: Primitive = Primitive(
     "identity",
     infer=_same_type,
     evaluate=lambda operand: operand,
@@ -121,7 +121,7 @@ identity = Primitive(
     is_elementwise=True,
 )
 
-barrier = Primitive(
+barrier: Primitive = Primitive(
     "barrier",
     infer=_same_type,
     evaluate=lambda operand: operand,

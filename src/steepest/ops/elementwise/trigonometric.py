@@ -6,50 +6,51 @@ import numpy as np
 
 from steepest.ops.elementwise.arithmetic import sqrt
 from steepest.ops.elementwise.family import binary, elementwise, unary
+from steepest.ops.primitive import Primitive
 
-sin = elementwise(
+sin: Primitive = elementwise(
     "sin",
     evaluate=np.sin,
     gradient=lambda output_grad, output, x: output_grad * cos(x),
     samples=unary(),
 )
 
-cos = elementwise(
+cos: Primitive = elementwise(
     "cos",
     evaluate=np.cos,
     gradient=lambda output_grad, output, x: -output_grad * sin(x),
     samples=unary(),
 )
 
-tan = elementwise(
+tan: Primitive = elementwise(
     "tan",
     evaluate=np.tan,
     gradient=lambda output_grad, output, x: output_grad * (output * output + 1),
     samples=unary(low=-1.2, high=1.2),
 )
 
-asin = elementwise(
+asin: Primitive = elementwise(
     "asin",
     evaluate=np.arcsin,
     gradient=lambda output_grad, output, x: output_grad / sqrt(1 - x * x),
     samples=unary(low=-0.9, high=0.9),
 )
 
-acos = elementwise(
+acos: Primitive = elementwise(
     "acos",
     evaluate=np.arccos,
     gradient=lambda output_grad, output, x: -output_grad / sqrt(1 - x * x),
     samples=unary(low=-0.9, high=0.9),
 )
 
-atan = elementwise(
+atan: Primitive = elementwise(
     "atan",
     evaluate=np.arctan,
     gradient=lambda output_grad, output, x: output_grad / (x * x + 1),
     samples=unary(),
 )
 
-atan2 = elementwise(
+atan2: Primitive = elementwise(
     "atan2",
     evaluate=np.arctan2,
     gradient=(
@@ -61,35 +62,35 @@ atan2 = elementwise(
     roles=("y", "x"),
 )
 
-sinh = elementwise(
+sinh: Primitive = elementwise(
     "sinh",
     evaluate=np.sinh,
     gradient=lambda output_grad, output, x: output_grad * cosh(x),
     samples=unary(),
 )
 
-cosh = elementwise(
+cosh: Primitive = elementwise(
     "cosh",
     evaluate=np.cosh,
     gradient=lambda output_grad, output, x: output_grad * sinh(x),
     samples=unary(),
 )
 
-asinh = elementwise(
+asinh: Primitive = elementwise(
     "asinh",
     evaluate=np.arcsinh,
     gradient=lambda output_grad, output, x: output_grad / sqrt(x * x + 1),
     samples=unary(),
 )
 
-acosh = elementwise(
+acosh: Primitive = elementwise(
     "acosh",
     evaluate=np.arccosh,
     gradient=lambda output_grad, output, x: output_grad / sqrt(x * x - 1),
     samples=unary(low=1.2, high=4),
 )
 
-atanh = elementwise(
+atanh: Primitive = elementwise(
     "atanh",
     evaluate=np.arctanh,
     gradient=lambda output_grad, output, x: output_grad / (1 - x * x),
