@@ -6,6 +6,8 @@ the optimizers differ; each side feeds on its own parameters, so an error would 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,14 +43,29 @@ def run_steepest(optimizer: optim.Optimizer, steps: int = STEPS, first: int = 0)
         optimizer.step()
 
 
+@contextmanager
+def scalars_in_float64() -> Iterator[None]:
+    """Let PyTorch keep 0-d state such as NAdam's mu_product in float64, as steepest does.
+
+    Otherwise it rounds them to float32 even for float64 parameters.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def run_torch(optimizer: torch.optim.Optimizer, steps: int = STEPS, first: int = 0) -> None:
     """Take the same steps with an optimizer of PyTorch."""
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
-    for step in range(first, first + steps):
-        for position, parameter in enumerate(parameters):
-            numbers = gradient(parameter.detach().numpy(), position, step)
-            parameter.grad = torch.from_numpy(np.asarray(numbers))
-        optimizer.step()
+    with scalars_in_float64():
+        for step in range(first, first + steps):
+            for position, parameter in enumerate(parameters):
+                numbers = gradient(parameter.detach().numpy(), position, step)
+                parameter.grad = torch.from_numpy(np.asarray(numbers))
+            optimizer.step()
 
 
 def steepest_parameters(dtype: str = "float64") -> list[nn.Parameter]:

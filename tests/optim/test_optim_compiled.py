@@ -10,6 +10,7 @@ import pytest
 
 import steepest as st
 from steepest import nn, optim
+from steepest.errors import TraceError
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"lr": 0.05}),
@@ -161,7 +162,11 @@ def test_a_schedule_cannot_step_inside_a_compiled_function() -> None:
         schedule.step()
         return inputs
 
-    with pytest.raises(st.errors.TraceError):
+    with pytest.raises(TraceError) as caught:
         step(problem.inputs)
+    assert str(caught.value) == (
+        "ExponentialLR.step: a schedule cannot step inside a compiled function. Call it after the "
+        "function: the compiled step reads the new rate without being traced again."
+    )
     assert schedule.last_epoch == 0
     assert float(problem.optimizer.param_groups[0]["lr"]) == 0.05

@@ -159,8 +159,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: optim.Adam([("weight", W)], eps=1e-50),
-        "Adam: eps 1e-50 rounds to 0 in float32, the data type of parameter 'weight' (2, 3). "
-        "Use at least 1e-37.",
+        "Adam: eps 1e-50 counts as 0 in float32, the data type of parameter 'weight' (2, 3). "
+        "Use at least 1.18e-38.",
     ),
     (
         lambda: optim.SGD([W]).add_param_group([_weight()]),  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ BAD_SAMPLES = [
 
 def test_samples_are_all_there() -> None:
     assert len(SAMPLES) == 58
-    assert len(BAD_SAMPLES) == 63
+    assert len(BAD_SAMPLES) == 67
     names = {info.optim_cls.__name__ for info in optim_db}
     missing = {name for name in names if not hasattr(optim, name)}
     assert missing == set(NOT_HERE)

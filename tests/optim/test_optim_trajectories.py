@@ -63,7 +63,7 @@ GRID: list[tuple[str, dict[str, Any]]] = [
     ("NAdam", {"lr": 0.05, "momentum_decay": 0.0}),
     ("Adamax", {}),
     ("Adamax", {"lr": 0.05, "betas": (0.8, 0.95)}),
-    ("Adamax", {"lr": 0.05, "betas": (0.8, 0.0)}),
+    ("Adamax", {"lr": 0.05, "betas": (0.8, 0.5)}),
     ("Adamax", {"lr": 0.05, "eps": 1e-2, "weight_decay": 0.2}),
     ("Adamax", {"lr": 0.05, "maximize": True}),
     ("Adagrad", {}),
@@ -235,7 +235,7 @@ def test_l1_adds_its_subgradient(name: str) -> None:
 def test_l1_brings_useless_weights_to_zero() -> None:
     weight = nn.Parameter(st.asarray(np.array([1.0, 1.0])))
     optimizer = optim.SGD([weight], lr=0.01, l1=0.5)
-    for _ in range(400):
+    for _ in range(1000):
         weight.grad = st.asarray(np.array([1.0, 0.0])) * (weight - 3.0)
         optimizer.step()
     np.testing.assert_allclose(weight.numpy(), [2.5, 0.0], atol=0.006)

@@ -10,7 +10,7 @@ import numpy as np
 from steepest.array.tensor import Tensor
 from steepest.errors import ArgumentError, DTypeError, did_you_mean
 from steepest.graph.dtypes import float64
-from steepest.optim.hyperparameters import HYPERPARAMETERS, is_left_out, plain
+from steepest.optim.hyperparameters import HYPERPARAMETERS, plain
 
 _NOT_OPTIONS = ("params", "param_names", "initial_lr")
 
@@ -126,18 +126,13 @@ class ParameterGroup(MutableMapping[str, Any]):
 
     def label(self, position: int) -> str:
         """How messages call the parameter at that position: its name if known, and its shape."""
-        return describe(self.parameters[position], self.names and self.names[position])
+        return describe(self.parameters[position], self.names[position] if self.names else None)
 
 
 def describe(parameter: Tensor, name: str | None) -> str:
     """Call a parameter by its name if it has one, and by its shape."""
     known = name or parameter.name
     return f"{known!r} {parameter.shape}" if known else f"of shape {parameter.shape}"
-
-
-def is_in(options: Mapping[str, Any], name: str) -> bool:
-    """Whether the optimizer has this optional term and it is not switched off."""
-    return name in options and not is_left_out(options[name])
 
 
 def read_groups(params: Any, owner: str) -> list[dict[str, Any]]:
@@ -215,7 +210,7 @@ def read_parameters(params: Any, owner: str) -> tuple[list[Tensor], list[str] | 
     names = [str(entry[0]) for entry in entries] if all(named) else None
     parameters = [entry[1] if isinstance(entry, tuple) else entry for entry in entries]
     for position, parameter in enumerate(parameters):
-        _check_parameter(parameter, owner, names and names[position])
+        _check_parameter(parameter, owner, names[position] if names else None)
     return parameters, names
 
 
@@ -244,14 +239,15 @@ def check_group_keys(group: Mapping[str, Any], known: Iterable[str], owner: str)
 
 
 def _refuse_vanishing_eps(group: ParameterGroup) -> None:
-    """Refuse an eps that rounds to zero in the data type of a parameter."""
+    """Refuse an eps that is zero, or flushed to zero, in the data type of a parameter."""
     if "eps" not in group.options:
         return
     for position, parameter in enumerate(group.parameters):
         storage = np.float64 if parameter.dtype is float64 else np.float32
-        if storage(group.options["eps"]) == 0.0:
+        smallest = float(np.finfo(storage).tiny)
+        if group.options["eps"] < smallest:
             raise ArgumentError(
-                f"{group.owner}: eps {group.options['eps']} rounds to 0 in "
+                f"{group.owner}: eps {group.options['eps']} counts as 0 in "
                 f"{parameter.dtype.name}, the data type of parameter {group.label(position)}. "
-                f"Use at least 1e-37."
+                f"Use at least {smallest:.3g}."
             )

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steepest.errors import ArgumentError, CheckpointError, did_you_mean
+from steepest.errors import ArgumentError, CheckpointError, TraceError, did_you_mean
 from steepest.optim.optimizer import Optimizer
+from steepest.trace.state import state
 
 BEFORE_START = -1
 """`last_epoch` of a schedule that has not set a rate yet."""
@@ -72,6 +73,7 @@ class LRScheduler:
         Raises:
             TraceError: called inside a compiled function.
         """
+        refuse_trace(self.name)
         epoch = self.last_epoch + 1
         rates = [
             self.next_rate(group, epoch, current)
@@ -170,6 +172,15 @@ def check_optimizer(optimizer: Any, owner: str) -> None:
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(
             f"{owner}: optimizer must be a steepest optimizer, but is a {type(optimizer).__name__}."
+        )
+
+
+def refuse_trace(owner: str) -> None:
+    """Refuse to run inside a compiled function, where the rate would become part of the program."""
+    if state.trace is not None:
+        raise TraceError(
+            f"{owner}.step: a schedule cannot step inside a compiled function. Call it after the "
+            f"function: the compiled step reads the new rate without being traced again."
         )
 
 

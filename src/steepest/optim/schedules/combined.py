@@ -15,6 +15,7 @@ from steepest.optim.schedules.base import (
     check_positive_integer,
     check_state,
     current_rates,
+    refuse_trace,
 )
 from steepest.optim.schedules.factors import LinearLR
 
@@ -104,6 +105,7 @@ class SequentialLR(_Combined):
 
     def step(self) -> None:
         """Move on to the next epoch; at a milestone the next schedule starts over."""
+        refuse_trace(self.name)
         epoch = self.last_epoch + 1
         running = self._running(epoch)
         if epoch in self.milestones:

@@ -149,8 +149,12 @@ class OneCycleLR(LRScheduler):
 
 
 def _share(epoch: int, begin: float, end: float) -> float:
-    """Which share of a phase is done; a phase without length is over at once."""
-    return (epoch - begin) / (end - begin) if end > begin else 1.0
+    """Which share of a phase is done; a phase without length is over at once.
+
+    The call of `step()` after the last batch goes beyond the end: the rate then stays at its last
+    value (PyTorch extrapolates, with `"linear"` to below 0).
+    """
+    return min((epoch - begin) / (end - begin), 1.0) if end > begin else 1.0
 
 
 def _count_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:

@@ -8,7 +8,13 @@ from typing import Any, SupportsFloat
 
 from steepest.errors import ArgumentError
 from steepest.optim.optimizer import Optimizer
-from steepest.optim.schedules.base import check_optimizer, check_state, current_rates, per_group
+from steepest.optim.schedules.base import (
+    check_optimizer,
+    check_state,
+    current_rates,
+    per_group,
+    refuse_trace,
+)
 
 
 class ReduceLROnPlateau:
@@ -91,6 +97,7 @@ class ReduceLROnPlateau:
         Raises:
             TraceError: called inside a compiled function.
         """
+        refuse_trace(self.name)
         value = float(metrics)
         self.last_epoch += 1
         if self.is_better(value):
