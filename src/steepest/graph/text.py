@@ -59,7 +59,7 @@ def _node_text(node: Node, numbers: dict[int, int], origins: bool) -> str:
 
 def _static_text(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return f"array({_floats_as_text(value.tolist())})"
+        return f"array({_floats_as_text(_shortest(value).tolist())})"
     if isinstance(value, DType):
         return value.name
     if isinstance(value, float):
@@ -67,6 +67,13 @@ def _static_text(value: Any) -> str:
     if isinstance(value, str | bool | int | tuple | type(None)):
         return repr(value)
     return f"<{getattr(value, '__qualname__', type(value).__name__)}>"
+
+
+def _shortest(array: np.ndarray) -> np.ndarray:
+    """Float32 numbers as the shortest decimals that round to them."""
+    if array.dtype != np.float32:
+        return array
+    return np.array([float(str(number)) for number in array.reshape(-1)]).reshape(array.shape)
 
 
 def _floats_as_text(value: Any) -> str:

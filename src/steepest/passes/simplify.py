@@ -93,6 +93,30 @@ def _transpose_of_transpose(node: Node) -> Node | None:
     return Node(transpose, inner.operands, {"axes": joined}, node.type, node.origin)
 
 
+def _implicit_broadcast(node: Node) -> Node | None:
+    """An elementwise operation repeats its operands by itself."""
+    if not getattr(node.op, "is_elementwise", False):
+        return None
+    for position, operand in enumerate(node.operands):
+        if operand.op is not broadcast_to:
+            continue
+        others = [each for n, each in enumerate(node.operands) if n != position]
+        narrow = operand.operands[0]
+        shapes = [each.tensor_type.shape for each in (narrow, *others)]
+        if np.broadcast_shapes(*shapes) == node.tensor_type.shape:
+            operands = (*node.operands[:position], narrow, *node.operands[position + 1 :])
+            return Node(node.op, operands, node.static, node.type, node.origin)
+    return None
+
+
+def _reshape_of_constant(node: Node) -> Node | None:
+    """One number repeated stays so in any shape."""
+    if node.op in (reshape, broadcast_to) and node.operands[0].op is full:
+        static = {**node.operands[0].static, "shape": node.tensor_type.shape}
+        return Node(full, (), static, node.type, node.origin)
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _times_one,
     _minus_zero,
@@ -100,4 +124,6 @@ RULES: tuple[Rule, ...] = (
     _same_shape,
     _reshape_of_reshape,
     _transpose_of_transpose,
+    _implicit_broadcast,
+    _reshape_of_constant,
 )
