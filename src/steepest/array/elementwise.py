@@ -83,6 +83,7 @@ remainder = _binary(arithmetic.remainder, promoted, "x1 - x2 * floor(x1 / x2).")
 hypot = _binary(arithmetic.hypot, floating, "sqrt(x1^2 + x2^2) without overflow.")
 copysign = _binary(arithmetic.copysign, floating, "The size of x1 with the sign of x2.")
 nextafter = _binary(arithmetic.nextafter, floating, "The next number after x1 towards x2.")
+logaddexp = _binary(exponential.logaddexp, floating, "log(exp(x1) + exp(x2)) without overflow.")
 atan2 = _binary(trigonometric.atan2, floating, "The angle of the point (x2, x1) in [-pi, pi].")
 equal = _binary(comparison.equal, promoted, "Whether x1 == x2.")
 not_equal = _binary(comparison.not_equal, promoted, "Whether x1 != x2.")
@@ -153,19 +154,6 @@ def log2(x: Any, /) -> Tensor:
 def log10(x: Any, /) -> Tensor:
     """The logarithm to base 10."""
     return divide(log(x), math.log(10.0))
-
-
-def logaddexp(x1: Any, x2: Any, /) -> Tensor:
-    """log(exp(x1) + exp(x2)) without overflow."""
-    left, right = floating(x1, x2)
-    largest = arithmetic.maximum(left, right)
-    apart = -abs(arithmetic.subtract(left, right))
-    same = arithmetic.add(largest, scalar_value(math.log(2.0), largest._type.dtype))
-    # Two equal infinities have no difference, and need none.
-    tie = comparison.equal(left, right)
-    zero = scalar_value(0.0, largest._type.dtype)
-    safe = selection.where(tie, zero, apart)
-    return selection.where(tie, same, arithmetic.add(largest, log1p(exp(safe))))
 
 
 def _rounding(primitive: Primitive, doc: str) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from steepest.array.dtypes import isdtype
 from steepest.graph.dtypes import ALL, DType, bfloat16, bool_, float32, int64
 
-_OFFERED = tuple(dtype for dtype in ALL if dtype is not bfloat16 and not dtype.is_complex)
+_OFFERED = tuple(dtype for dtype in ALL if dtype is not bfloat16)
 
 
 class NamespaceInfo:

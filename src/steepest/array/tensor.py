@@ -185,7 +185,7 @@ class Tensor(Value):
         return self.numpy().tolist()
 
     def _number(self, name: str) -> Any:
-        if self._array is None:
+        if self._array is None or state.trace is not None:
             raise TraceError(
                 located(
                     f"{name}(tensor): inside steepest.compile the tensor {self._type} has no "

@@ -130,14 +130,14 @@ class Value:
         """The stored numbers.
 
         Raises:
-            TraceError: this value has none, because it is traced.
+            TraceError: a trace is running, in which this value has none yet or may change.
         """
-        if self._array is None:
+        if self._array is None or state.trace is not None:
             raise TraceError(
                 located(
-                    f"a traced tensor {self._type} has no numbers yet: inside steepest.compile "
-                    f"the program is recorded, not run. Return the tensor from the compiled "
-                    f"function, or use steepest.where instead of a Python branch."
+                    f"a tensor {self._type} has no numbers inside steepest.compile, where the "
+                    f"program is recorded, not run. Return the tensor from the compiled function, "
+                    f"or use steepest.where instead of a Python branch."
                 )
             )
         return self._array

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from steepest.ops.elementwise.error_function import error_function
-from steepest.ops.elementwise.family import elementwise, unary
+from steepest.ops.elementwise.family import binary, elementwise, unary
 
 exp = elementwise(
     "exp",
@@ -39,7 +41,7 @@ log1p = elementwise(
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), without overflow and with full relative accuracy on both sides."""
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + small), small / (1 + small)) + 0 * x
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
 sigmoid = elementwise(
@@ -47,6 +49,17 @@ sigmoid = elementwise(
     evaluate=_sigmoid,
     gradient=lambda output_grad, output, x: output_grad * (output * (1 - output)),
     samples=unary(low=-6, high=6),
+    accepts="real floating",
+)
+
+logaddexp = elementwise(
+    "logaddexp",
+    evaluate=np.logaddexp,
+    gradient=(
+        lambda output_grad, output, left, right: output_grad * sigmoid(left - right),
+        lambda output_grad, output, left, right: output_grad * sigmoid(right - left),
+    ),
+    samples=binary(),
     accepts="real floating",
 )
 
@@ -60,7 +73,7 @@ tanh = elementwise(
 erf = elementwise(
     "erf",
     evaluate=error_function,
-    gradient=lambda output_grad, output, x: output_grad * (exp(-x * x) * (2 / np.sqrt(np.pi))),
+    gradient=lambda output_grad, output, x: output_grad * (exp(-x * x) * (2 / math.sqrt(math.pi))),
     samples=unary(low=-3, high=3),
     accepts="real floating",
 )

@@ -30,6 +30,11 @@ def _infer_where(condition: TensorType, if_true: TensorType, if_false: TensorTyp
     return TensorType(broadcast_shapes("where", roles, shapes), if_true.dtype)
 
 
+def _zero(like: Tensor) -> Tensor:
+    """A zero that depends on no number: `0 * x` would be NaN at an infinity."""
+    return type(like)._zeros((), like.dtype)
+
+
 def _where_samples() -> Iterable[Sample]:
     condition = sample_numbers((3, 4)) > 0
     yield Sample((condition, sample_numbers((3, 4), seed=1), sample_numbers((3, 4), seed=2)))
@@ -45,10 +50,10 @@ where: Primitive = Primitive(
         (
             None,
             lambda output_grad, output, condition, if_true, if_false: where(
-                condition, output_grad, output_grad * 0
+                condition, output_grad, _zero(output_grad)
             ),
             lambda output_grad, output, condition, if_true, if_false: where(
-                condition, output_grad * 0, output_grad
+                condition, _zero(output_grad), output_grad
             ),
         )
     ),
