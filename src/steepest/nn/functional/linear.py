@@ -1,0 +1,225 @@
+"""Linear maps, embeddings and similarities."""
+
+from __future__ import annotations
+
+import math
+
+import steepest as st
+from steepest.array.tensor import Tensor
+from steepest.errors import ArgumentError, DTypeError, ShapeError
+from steepest.nn.checks import as_tensor, first_outside, numbers_of, require_same_dtype
+
+
+def linear(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, *, name: str = "linear"
+) -> Tensor:
+    """x @ weight.T + bias.
+
+    Args:
+        input: (..., in_features).
+        weight: (out_features, in_features), or (in_features,) for a single output.
+        bias: (out_features,), or `None`.
+        name: how error messages call the operation.
+
+    Returns:
+        (..., out_features).
+
+    Raises:
+        ShapeError: the last axis of the input does not match the weight.
+        DTypeError: the input and the weight differ in data type.
+    """
+    x = as_tensor(input)
+    weight = as_tensor(weight)
+    if x.ndim == 0 or weight.ndim not in (1, 2):
+        raise ShapeError(
+            f"{name}: needs an input (..., in_features) and a weight (out_features, in_features), "
+            f"got input {x.shape} and weight {weight.shape}."
+        )
+    if x.shape[-1] != weight.shape[-1]:
+        raise ShapeError(_linear_mismatch(x.shape, weight.shape, name))
+    require_same_dtype(x, weight, name)
+    if weight.ndim == 1:
+        product = x @ weight
+    else:
+        product = x @ weight.T
+    return product if bias is None else product + as_tensor(bias)
+
+
+def _linear_mismatch(given: tuple[int, ...], weight: tuple[int, ...], name: str) -> str:
+    """Word the complaint about an input of the wrong width."""
+    outputs = weight[0] if len(weight) == 2 else 1
+    message = (
+        f"{name}: input {given} has {given[-1]} features, but this layer takes {weight[-1]} "
+        f"(weight {weight}). Did you mean Linear({given[-1]}, {outputs})?"
+    )
+    trailing = 1
+    for axis in range(len(given) - 1, 0, -1):
+        trailing *= given[axis]
+        if trailing == weight[-1] and axis < len(given) - 1:
+            return message + f" Or flatten the last {len(given) - axis} axes first (nn.Flatten)?"
+    return message
+
+
+def bilinear(
+    left: Tensor,
+    right: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    name: str = "bilinear",
+) -> Tensor:
+    """y[..., o] = sum over i, j of left[..., i] weight[o, i, j] right[..., j], plus bias[o].
+
+    Args:
+        left: (..., in1_features).
+        right: (..., in2_features), with the same leading axes.
+        weight: (out_features, in1_features, in2_features).
+        bias: (out_features,), or `None`.
+
+    Raises:
+        ShapeError: the operands do not fit together.
+        DTypeError: an operand and the weight differ in data type.
+    """
+    left = as_tensor(left)
+    right = as_tensor(right)
+    weight = as_tensor(weight)
+    fits = left.ndim > 0 and right.ndim > 0 and weight.ndim == 3
+    if not fits or (left.shape[-1], right.shape[-1]) != weight.shape[1:]:
+        raise ShapeError(
+            f"{name}: left {left.shape} and right {right.shape} must end with the "
+            f"{weight.shape[1:]} features of weight {weight.shape}."
+        )
+    if left.shape[:-1] != right.shape[:-1]:
+        raise ShapeError(
+            f"{name}: left {left.shape} and right {right.shape} must agree in all axes "
+            f"but the last."
+        )
+    require_same_dtype(left, weight, name)
+    require_same_dtype(right, weight, name)
+    outputs, left_size, right_size = weight.shape
+    by_left = st.reshape(weight, (outputs * left_size, right_size))
+    partial = st.reshape(right @ by_left.T, (*right.shape[:-1], outputs, left_size))
+    product = st.sum(partial * st.expand_dims(left, axis=-2), axis=-1)
+    return product if bias is None else product + as_tensor(bias)
+
+
+def embedding(
+    indices: Tensor, weight: Tensor, padding_idx: int | None = None, *, name: str = "embedding"
+) -> Tensor:
+    """Look up rows of a table.
+
+    Args:
+        indices: integers of any shape, from 0 to `num_embeddings - 1`.
+        weight: (num_embeddings, embedding_dim).
+        padding_idx: the row that gets no gradient, or `None`.
+        name: how error messages call the operation.
+
+    Returns:
+        (*indices.shape, embedding_dim).
+
+    Raises:
+        DTypeError: the indices are not integers.
+        ArgumentError: an index outside the table (checked where numbers exist: eagerly).
+    """
+    indices = as_tensor(indices)
+    weight = as_tensor(weight)
+    if not indices.dtype.is_integer:
+        raise DTypeError(
+            f"{name}: indices {indices.shape} are {indices.dtype.name}, but must be integers. "
+            f"Convert them with .astype(steepest.int64)."
+        )
+    rows = weight.shape[0]
+    _check_indices(indices, rows, name)
+    if padding_idx is not None:
+        padding_idx = _row_number(padding_idx, rows, name)
+    flat = st.reshape(indices, (-1,))
+    taken = st.reshape(st.take(weight, flat, axis=0), (*indices.shape, *weight.shape[1:]))
+    if padding_idx is None:
+        return taken
+    is_padding = st.expand_dims(indices == padding_idx, axis=-1)
+    return st.where(is_padding, st.stop_gradient(taken), taken)
+
+
+def _row_number(padding_idx: int, rows: int, name: str) -> int:
+    """Turn a padding index, which may count from the end, into a row number."""
+    if not -rows <= padding_idx < rows:
+        raise ArgumentError(
+            f"{name}: padding_idx {padding_idx} is outside the table of {rows} rows."
+        )
+    return padding_idx % rows
+
+
+def _check_indices(indices: Tensor, rows: int, name: str) -> None:
+    numbers = numbers_of(indices)
+    if numbers is None:
+        return
+    wrong = first_outside(numbers, 0, rows - 1)
+    if wrong is not None:
+        raise ArgumentError(
+            f"{name}: index {numbers[wrong]} at position {wrong} of indices {indices.shape} is "
+            f"outside 0..{rows - 1}, the rows of weight. Did you mean "
+            f"num_embeddings={int(numbers.max()) + 1}?"
+            if numbers[wrong] >= 0
+            else f"{name}: index {numbers[wrong]} at position {wrong} of indices {indices.shape} "
+            f"is negative; rows count from 0 to {rows - 1}."
+        )
+
+
+def one_hot(indices: Tensor, num_classes: int) -> Tensor:
+    """Turn class numbers into rows of zeros with a single one (int64).
+
+    Args:
+        indices: integers of any shape, from 0 to `num_classes - 1`.
+        num_classes: the size of the new last axis.
+
+    Returns:
+        (*indices.shape, num_classes).
+
+    Raises:
+        DTypeError: the indices are not integers.
+        ArgumentError: an index outside the classes (checked where numbers exist: eagerly).
+    """
+    indices = as_tensor(indices)
+    if not indices.dtype.is_integer:
+        raise DTypeError(
+            f"one_hot: indices {indices.shape} are {indices.dtype.name}, but must be integers. "
+            f"Convert them with .astype(steepest.int64)."
+        )
+    numbers = numbers_of(indices)
+    wrong = None if numbers is None else first_outside(numbers, 0, num_classes - 1)
+    if wrong is not None and numbers is not None:
+        raise ArgumentError(
+            f"one_hot: index {numbers[wrong]} at position {wrong} is outside "
+            f"0..{num_classes - 1}, the classes."
+        )
+    classes = st.arange(num_classes, dtype=indices.dtype)
+    return (st.expand_dims(indices, axis=-1) == classes).astype(st.int64)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Divide by the p-norm along an axis, or by `eps` where the norm is smaller."""
+    x = as_tensor(input)
+    size = vector_norm(x, p, dim)
+    return x / st.where(size < eps, eps, size)
+
+
+def vector_norm(x: Tensor, p: float, dim: int) -> Tensor:
+    """The p-norm along an axis, which stays with size 1; the gradient at the zero vector is 0."""
+    magnitude = st.abs(x)
+    if p == math.inf:
+        return st.max(magnitude, axis=dim, keepdims=True)
+    if p == 1:
+        return st.sum(magnitude, axis=dim, keepdims=True)
+    powers = x * x if p == 2 else magnitude**p
+    total = st.sum(powers, axis=dim, keepdims=True)
+    is_zero = total == 0
+    safe = st.where(is_zero, 1.0, total)
+    root = st.sqrt(safe) if p == 2 else safe ** (1.0 / p)
+    return st.where(is_zero, 0.0, root)
+
+
+def cosine_similarity(left: Tensor, right: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between vectors along an axis; each norm counts as at least eps."""
+    left = normalize(as_tensor(left), 2.0, dim, eps)
+    right = normalize(as_tensor(right), 2.0, dim, eps)
+    return st.sum(left * right, axis=dim)

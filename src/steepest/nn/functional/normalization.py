@@ -1,0 +1,228 @@
+"""Normalization: shift and scale to mean 0 and variance 1 over some axes, then affinely."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import steepest as st
+from steepest.array.tensor import Tensor
+from steepest.errors import ArgumentError, ShapeError
+from steepest.nn.checks import as_tensor, require_floating
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float | Tensor = 0.1,
+    eps: float = 1e-5,
+    *,
+    name: str = "batch_norm",
+) -> Tensor:
+    """Normalize each channel over the batch and all positions.
+
+    In training the batch's own mean and (biased) variance are used, and the running statistics
+    move towards them: `running = (1 - momentum) * running + momentum * batch`, with the unbiased
+    variance. Otherwise the running statistics are used.
+
+    Args:
+        input: (n, channels) or (n, channels, ...).
+        running_mean: (channels,), changed in place during training; or `None`.
+        running_var: (channels,), changed in place during training; or `None`.
+        weight: (channels,), the scale after normalization; or `None`.
+        bias: (channels,), the shift after normalization; or `None`.
+        training: whether to use the batch's statistics.
+        momentum: the share of the batch in the running statistics.
+        eps: added to the variance.
+        name: how error messages call the operation.
+
+    Raises:
+        ShapeError: fewer than two axes, or one single value a channel in training.
+        ArgumentError: no running statistics outside training.
+
+    Source: Ioffe and Szegedy, arXiv 1502.03167.
+    """
+    x = as_tensor(input)
+    require_floating(x, name)
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: needs an input (n, channels, ...), got {x.shape}.")
+    axes = (0, *range(2, x.ndim))
+    count = math.prod(x.shape[axis] for axis in axes)
+    if training:
+        _require_several(x.shape, count, name)
+        mean, var, centered = _moments(x, axes)
+        if running_mean is not None and count:
+            _move_towards(running_mean, _per_channel(mean), momentum)
+        if running_var is not None and count:
+            unbiased = _per_channel(var) * (count / (count - 1))
+            _move_towards(running_var, unbiased, momentum)
+    else:
+        if running_mean is None or running_var is None:
+            raise ArgumentError(f"{name}: needs running_mean and running_var outside training.")
+        centered = x - _as_channels(running_mean, x.ndim)
+        var = _as_channels(running_var, x.ndim)
+    normalized = centered * st.rsqrt(var + eps)
+    if weight is not None:
+        normalized = normalized * _as_channels(weight, x.ndim)
+    if bias is not None:
+        normalized = normalized + _as_channels(bias, x.ndim)
+    return normalized
+
+
+def _require_several(shape: tuple[int, ...], count: int, name: str) -> None:
+    if count == 1:
+        raise ShapeError(
+            f"{name}: input {shape} has one value per channel, whose variance is 0, so it cannot "
+            f"be normalized in training. Use a batch of at least 2, drop the last incomplete "
+            f"batch, or call .eval()."
+        )
+
+
+def _moments(x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance over axes (kept with size 1), and x less its mean."""
+    mean = st.mean(x, axis=tuple(axes), keepdims=True)
+    centered = x - mean
+    var = st.mean(centered * centered, axis=tuple(axes), keepdims=True)
+    return mean, var, centered
+
+
+def _move_towards(running: Tensor, batch: Tensor, momentum: float | Tensor) -> None:
+    batch = st.stop_gradient(batch).astype(running.dtype)
+    if isinstance(momentum, Tensor):
+        momentum = momentum.astype(running.dtype)
+    running.assign(running * (1.0 - momentum) + batch * momentum)
+
+
+def _per_channel(statistic: Tensor) -> Tensor:
+    """(1, channels, 1, ...) to (channels,)."""
+    return st.reshape(statistic, (statistic.size,))
+
+
+def _as_channels(vector: Tensor, ndim: int) -> Tensor:
+    """(channels,) to (1, channels, 1, ...), ready to meet an input with `ndim` axes."""
+    vector = as_tensor(vector)
+    return st.reshape(vector, (1, vector.size) + (1,) * (ndim - 2))
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    name: str = "layer_norm",
+) -> Tensor:
+    """Normalize each sample over its last axes.
+
+    Args:
+        input: (..., *normalized_shape).
+        normalized_shape: the sizes of the last axes.
+        weight: `normalized_shape`, the scale after normalization; or `None`.
+        bias: `normalized_shape`, the shift after normalization; or `None`.
+        eps: added to the (biased) variance.
+        name: how error messages call the operation.
+
+    Raises:
+        ShapeError: the input does not end with `normalized_shape`.
+
+    Source: Ba et al., arXiv 1607.06450.
+    """
+    x = as_tensor(input)
+    axes = _trailing_axes(x, normalized_shape, name)
+    _, var, centered = _moments(x, axes)
+    normalized = centered * st.rsqrt(var + eps)
+    if weight is not None:
+        normalized = normalized * as_tensor(weight)
+    if bias is not None:
+        normalized = normalized + as_tensor(bias)
+    return normalized
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+    *,
+    name: str = "rms_norm",
+) -> Tensor:
+    """Divide each sample by the root of the mean square over its last axes.
+
+    Args:
+        input: (..., *normalized_shape).
+        normalized_shape: the sizes of the last axes.
+        weight: `normalized_shape`, the scale after normalization; or `None`.
+        eps: added to the mean square; the smallest step above 1 of the data type if `None`.
+        name: how error messages call the operation.
+
+    Raises:
+        ShapeError: the input does not end with `normalized_shape`.
+
+    Source: Zhang and Sennrich, arXiv 1910.07467.
+    """
+    x = as_tensor(input)
+    axes = _trailing_axes(x, normalized_shape, name)
+    if eps is None:
+        eps = float(st.finfo(x.dtype).eps)
+    mean_square = st.mean(x * x, axis=axes, keepdims=True)
+    normalized = x * st.rsqrt(mean_square + eps)
+    return normalized if weight is None else normalized * as_tensor(weight)
+
+
+def _trailing_axes(x: Tensor, normalized_shape: Sequence[int], name: str) -> tuple[int, ...]:
+    require_floating(x, name)
+    sizes = tuple(normalized_shape)
+    if not sizes or x.shape[-len(sizes) :] != sizes:
+        raise ShapeError(
+            f"{name}: input {x.shape} must end with {sizes}, the shape that is normalized. "
+            f"Did you mean {x.shape[-max(len(sizes), 1) :]}?"
+        )
+    return tuple(range(x.ndim - len(sizes), x.ndim))
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    name: str = "group_norm",
+) -> Tensor:
+    """Normalize groups of neighbouring channels of each sample, over the group and all positions.
+
+    Args:
+        input: (n, channels, ...).
+        num_groups: how many groups; it must divide the channels.
+        weight: (channels,), the scale after normalization; or `None`.
+        bias: (channels,), the shift after normalization; or `None`.
+        eps: added to the (biased) variance.
+        name: how error messages call the operation.
+
+    Raises:
+        ShapeError: the groups do not divide the channels.
+
+    Source: Wu and He, arXiv 1803.08494.
+    """
+    x = as_tensor(input)
+    require_floating(x, name)
+    if x.ndim < 2 or x.shape[1] % num_groups:
+        raise ShapeError(
+            f"{name}: input {x.shape} must be (n, channels, ...) with channels divisible "
+            f"by {num_groups} groups."
+        )
+    n, channels = x.shape[:2]
+    positions = math.prod(x.shape[2:])
+    grouped = st.reshape(x, (n, num_groups, channels // num_groups * positions))
+    _, var, centered = _moments(grouped, (2,))
+    normalized = st.reshape(centered * st.rsqrt(var + eps), x.shape)
+    if weight is not None:
+        normalized = normalized * _as_channels(weight, x.ndim)
+    if bias is not None:
+        normalized = normalized + _as_channels(bias, x.ndim)
+    return normalized
