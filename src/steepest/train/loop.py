@@ -1,0 +1,343 @@
+"""The loop of `Trainer.fit`: epochs of batches, with validation, callbacks and checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from steepest.errors import CheckpointError
+from steepest.train.callbacks import Callback, LearningRateSchedule
+from steepest.train.checkpoint import Checkpoint, CheckpointStore
+from steepest.train.faults import CHECK_STEPS, FaultGuard, Position
+from steepest.train.figures import EpochFigures, metric_values
+from steepest.train.gradients import gradient_notes
+from steepest.train.history import History
+from steepest.train.interrupt import InterruptWatch
+from steepest.train.losses import loss_share
+from steepest.train.plan import BatchPlan
+from steepest.train.progress import Progress
+from steepest.train.source import ArraySource, Batch
+from steepest.train.state import TrainingState, capture, generators, put_generator, restore
+from steepest.train.step import TrainingStep, trainable
+
+if TYPE_CHECKING:
+    from steepest.train.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of `fit` is about.
+
+    Attributes:
+        source: the training samples.
+        validation: the validation samples, or None.
+        plan: which samples make up which batch.
+        epochs: how many epochs this fit runs.
+        first_epoch: epochs that the trainer ran before this fit.
+        callbacks: all callbacks, in the order in which they are called.
+        step: the training step.
+        progress: the display.
+        checkpoint: where and how often to save, or None.
+        watches_gradients: whether gradient norms are recorded.
+        settings: what a checkpoint must agree with to be resumed.
+    """
+
+    source: ArraySource
+    validation: ArraySource | None
+    plan: BatchPlan
+    epochs: int
+    first_epoch: int
+    callbacks: Sequence[Callback]
+    step: TrainingStep
+    progress: Progress
+    checkpoint: Checkpoint | None
+    watches_gradients: bool
+    settings: dict[str, Any]
+
+
+class FitLoop:
+    """Runs one `fit`, from the start or from a checkpoint.
+
+    Args:
+        trainer: whose model is trained; its `history` is this loop's.
+        run: what to do.
+        resumed: the state in a checkpoint, or None.
+    """
+
+    def __init__(self, trainer: Trainer, run: Run, resumed: dict[str, Any] | None) -> None:
+        self.trainer = trainer
+        self.run_settings = run
+        self.history = History(run.epochs)
+        self.epoch = 0
+        self.batch = 0
+        self.figures = EpochFigures()
+        self.stop_reason = ""
+        self._first_epoch = run.first_epoch
+        self._resumed = resumed
+        self._interrupt = InterruptWatch()
+        self._store = (
+            CheckpointStore(run.checkpoint.folder, run.checkpoint.keep) if run.checkpoint else None
+        )
+        self._saved_at = time.monotonic()
+        self._saved_position: Position | None = None
+        schedules = [each for each in run.callbacks if isinstance(each, LearningRateSchedule)]
+        self._guard = FaultGuard(
+            trainer.model, trainer.optimizer, run.step, self._batch_at, schedules
+        )
+
+    def run(self) -> History:
+        """Train, and return the history."""
+        run = self.run_settings
+        with self._interrupt:
+            try:
+                self._begin()
+                while self._goes_on():
+                    self._run_epoch()
+                self._finish()
+            finally:
+                run.progress.end()
+        return self.history
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._interrupt.requested
+
+    def _position(self) -> Position:
+        return Position(self.epoch, self.batch, self.trainer.steps)
+
+    def _goes_on(self) -> bool:
+        has_more = self.epoch < self.run_settings.epochs
+        return has_more and not self.stop_reason and not self.is_interrupted
+
+    def _batch_at(self, epoch: int, batch: int) -> Batch:
+        plan = self.run_settings.plan
+        return self.run_settings.source.batch(plan.selection(self._first_epoch + epoch, batch))
+
+    def _begin(self) -> None:
+        run = self.run_settings
+        for each in run.callbacks:
+            each.on_fit_begin(self.trainer)
+        if self._resumed is not None:
+            self._take_up(self._resumed)
+        self._guard.mark(self._position())
+        run.progress.begin(run.epochs, run.plan.batches, self.epoch, self.batch)
+        if self._resumed is not None:
+            run.progress.say(f"resumed after epoch {self.epoch}, batch {self.batch}")
+
+    def _run_epoch(self) -> None:
+        """Run the epoch from the next batch to its end, or to an interruption."""
+        started = time.monotonic()
+        if self.batch == 0:
+            for each in self.run_settings.callbacks:
+                each.on_epoch_begin(self.trainer, self.epoch + 1)
+        self.trainer.model.train()
+        while self.batch < self.run_settings.plan.batches:
+            self._run_batch(started)
+            if self.is_interrupted or self.stop_reason:
+                self.figures.seconds += time.monotonic() - started
+                return
+        self._close_epoch(started)
+
+    def _run_batch(self, epoch_started: float) -> None:
+        run = self.run_settings
+        batch = self._batch_at(self.epoch, self.batch)
+        result = run.step(batch)
+        if not math.isfinite(result.loss):
+            raise self._guard.loss_fault(self._position(), result.loss)
+        share = loss_share(self.trainer.loss, batch.size)
+        self.figures.add(result, batch.size, share)
+        self.batch += 1
+        self.trainer.steps += 1
+        for each in run.callbacks:
+            each.on_batch_end(self.trainer, self.batch, result.loss)
+        run.progress.batch(self.epoch, self.batch, batch.size, self.figures.loss)
+        if self.batch == run.plan.batches:
+            return
+        if self._is_save_due():
+            self.figures.seconds += time.monotonic() - epoch_started
+            self._save()
+            self.figures.seconds -= time.monotonic() - epoch_started
+        elif self.trainer.steps - self._guard.position.steps >= CHECK_STEPS:
+            self._guard.mark(self._position())
+
+    def _close_epoch(self, started: float) -> None:
+        """Compute the epoch's figures, tell the callbacks, and save."""
+        run = self.run_settings
+        self._guard.check(self._position())
+        record = self._training_figures()
+        if run.validation is not None:
+            randomness = _random_states(self.trainer)
+            values = self.trainer._evaluate_source(
+                run.validation, run.plan.batch_size, prefix="val_", watch=self._interrupt
+            )
+            if values is None:
+                _put_random_states(self.trainer, randomness)
+                self.figures.seconds += time.monotonic() - started
+                return
+            record |= values
+        record["lr"] = float(self.trainer.optimizer.param_groups[0]["lr"])
+        seconds = self.figures.seconds + time.monotonic() - started
+        self._note_gradients()
+        self.history.add(record, seconds)
+        run.progress.epoch(self.epoch + 1, record, seconds)
+        for each in run.callbacks:
+            each.on_epoch_end(self.trainer, self.epoch + 1, record)
+        self.epoch += 1
+        self.batch = 0
+        self.figures = EpochFigures()
+        self.trainer.epochs = self._first_epoch + self.epoch
+        if self._is_epoch_save_due():
+            self._save()
+        else:
+            self._guard.mark(self._position())
+
+    def _training_figures(self) -> dict[str, float]:
+        run = self.run_settings
+        record = {"loss": self.figures.loss}
+        if self.trainer.metrics:
+            target = run.source.target
+            assert target is not None
+            order = run.plan.order(self._first_epoch + self.epoch)
+            used = slice(run.plan.used_rows)
+            target = target[used] if order is None else target[order[used]]
+            record |= metric_values(
+                self.trainer.metrics,
+                target,
+                self.figures.output(),
+                from_logits=self.trainer.from_logits,
+            )
+        return record
+
+    def _note_gradients(self) -> None:
+        norms = self.figures.gradient_norms
+        if norms is None:
+            return
+        parameters = trainable(self.trainer.model)
+        named = {name: float(norm) for (name, _), norm in zip(parameters, norms, strict=True)}
+        self.history.gradient_norms.append(named)
+        shapes = {name: parameter.shape for name, parameter in parameters}
+        known = {note.split(": ", 1)[1].split(":")[0] for note in self.history.notes}
+        for note in gradient_notes(named, shapes):
+            if note.split(":")[0] not in known:
+                text = f"epoch {self.epoch + 1}: {note}"
+                self.history.notes.append(text)
+                self.run_settings.progress.say(text)
+
+    def _finish(self) -> None:
+        if self.is_interrupted:
+            self.history.interrupted = True
+            self.history.stopped = (
+                f"interrupted in epoch {min(self.epoch + 1, self.run_settings.epochs)} after "
+                f"batch {self.batch}"
+            )
+            self.run_settings.progress.say(self.history.stopped)
+        elif self.stop_reason:
+            self.history.stopped = self.stop_reason
+            self.run_settings.progress.say(self.stop_reason)
+        if self._store is not None and self._saved_position != self._position():
+            self._save()
+        for each in self.run_settings.callbacks:
+            each.on_fit_end(self.trainer, self.history)
+
+    # Saving and resuming
+
+    def _is_save_due(self) -> bool:
+        """Whether to save within an epoch."""
+        settings = self.run_settings.checkpoint
+        if settings is None:
+            return False
+        if settings.every_batches and self.trainer.steps % settings.every_batches == 0:
+            return True
+        since = time.monotonic() - self._saved_at
+        return settings.every_seconds is not None and since >= settings.every_seconds
+
+    def _is_epoch_save_due(self) -> bool:
+        settings = self.run_settings.checkpoint
+        if settings is None:
+            return False
+        by_epochs = settings.every_epochs is not None and self.epoch % settings.every_epochs == 0
+        return by_epochs or self._is_save_due()
+
+    def _save(self) -> None:
+        """Write a checkpoint of this moment."""
+        assert self._store is not None
+        training = self._guard.mark(self._position())
+        self._store.save(
+            {
+                "settings": self.run_settings.settings,
+                "training": vars(training),
+                "epoch": self.epoch,
+                "batch": self.batch,
+                "steps": self.trainer.steps,
+                "first_epoch": self._first_epoch,
+                "stop_reason": self.stop_reason,
+                "figures": self.figures.state_dict(),
+                "history": self.history.to_dict(),
+                "callbacks": [each.state_dict() for each in self.run_settings.callbacks],
+            }
+        )
+        self._saved_at = time.monotonic()
+        self._saved_position = self._position()
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        """Go on from the state in a checkpoint, after checking that it is of this run."""
+        trainer = self.trainer
+        check_settings(state["settings"], self.run_settings.settings)
+        before = capture(trainer.model, trainer.optimizer)
+        restore(trainer.model, trainer.optimizer, TrainingState(**state["training"]))
+        try:
+            for each, saved in zip(self.run_settings.callbacks, state["callbacks"], strict=True):
+                each.load_state_dict(saved)
+        except Exception:
+            restore(trainer.model, trainer.optimizer, before)
+            raise
+        self.epoch = state["epoch"]
+        self.batch = state["batch"]
+        self.stop_reason = state["stop_reason"]
+        self.figures = EpochFigures.from_state(state["figures"])
+        self._first_epoch = state["first_epoch"]
+        trainer.steps = state["steps"]
+        trainer.epochs = self._first_epoch + self.epoch
+        self._resume_history(History.from_dict(state["history"]))
+
+    def _resume_history(self, history: History) -> None:
+        history.planned_epochs = self.run_settings.epochs
+        history.interrupted = False
+        history.stopped = ""
+        self.history = history
+        self.trainer.history = history
+
+
+def check_settings(saved: dict[str, Any], current: dict[str, Any]) -> None:
+    """Refuse to resume a run that was about something else.
+
+    Raises:
+        CheckpointError: data, seed, batch size or the like differ; all differences are listed.
+    """
+    differences = [
+        f"{name} was {saved.get(name)!r}, but is {current.get(name)!r} now"
+        for name in {**saved, **current}
+        if saved.get(name) != current.get(name)
+    ]
+    if differences:
+        raise CheckpointError(
+            "fit: the checkpoint is of another training and cannot be resumed: "
+            + "; ".join(differences)
+            + ". Use what it was trained with, or another checkpoint folder."
+        )
+
+
+def _random_states(trainer: Trainer) -> list[dict[str, Any]]:
+    return [
+        {"key": each.key.clone(), "counter": each.counter.clone()}
+        for each in generators(trainer.model)
+    ]
+
+
+def _put_random_states(trainer: Trainer, states: Sequence[dict[str, Any]]) -> None:
+    for generator, saved in zip(generators(trainer.model), states, strict=True):
+        put_generator(generator, saved)

@@ -1,0 +1,185 @@
+"""One training step and one evaluation step, as functions that the compiler makes programs of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import steepest as st
+from steepest import nn, optim
+from steepest.array.tensor import Tensor
+from steepest.trace.containers import map_leaves
+from steepest.train.losses import Loss, weighted_loss
+from steepest.train.source import Batch
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a training step gives back.
+
+    Attributes:
+        loss: the batch's loss.
+        output: the model's output, a container of arrays; None unless it was asked for.
+        gradient_norms: `(parameters,)` float64; None unless they are watched.
+    """
+
+    loss: float
+    output: Any
+    gradient_norms: npt.NDArray[np.float64] | None
+
+
+class TrainingStep:
+    """Forward pass, loss, backward pass, clipping and update, as one function of the batch.
+
+    Args:
+        model: the network, in training mode when called.
+        loss: `loss(output, target)`, a 0-d tensor.
+        optimizer: updates the model's parameters.
+        clip_norm: largest common norm of all gradients, or None.
+        clip_value: largest absolute value of a gradient, or None.
+        weighted: whether batches come with sample weights.
+        keeps_output: whether the model's outputs are handed back.
+        watches_gradients: whether the norm of each gradient, before clipping, is handed back.
+        compiled: whether the step runs as a compiled program.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        optimizer: Any,
+        *,
+        clip_norm: float | None,
+        clip_value: float | None,
+        weighted: bool,
+        keeps_output: bool,
+        watches_gradients: bool,
+        compiled: bool,
+    ) -> None:
+        self._model = model
+        self._loss = batch_loss(loss, weighted)
+        self._optimizer = optimizer
+        self._clip_norm = clip_norm
+        self._clip_value = clip_value
+        self._keeps_output = keeps_output
+        self._watches_gradients = watches_gradients
+        self._run = st.compile(self._step) if compiled else self._step
+
+    def _step(self, inputs: Any, named: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
+        output = self._model(*inputs, **named)
+        loss = self._loss(output, target, weight)
+        norms = self.take_gradients(loss)
+        self.update()
+        return loss.detach(), detached(output) if self._keeps_output else None, norms
+
+    def forward(self, batch: Batch) -> Any:
+        """Return the model's output, eagerly."""
+        inputs, named, _, _ = step_arguments(batch)
+        return self._model(*inputs, **named)
+
+    def loss(self, output: Any, batch: Batch) -> Tensor:
+        """Return the loss of an output, eagerly."""
+        _, _, target, weight = step_arguments(batch)
+        return self._loss(output, target, weight)
+
+    def take_gradients(self, loss: Tensor) -> Tensor | None:
+        """Fill in the gradients of the loss; return their norms if they are watched."""
+        self._optimizer.zero_grad()
+        loss.backward()
+        return gradient_norms(self._model) if self._watches_gradients else None
+
+    def update(self) -> None:
+        """Clip the gradients and change the parameters by them."""
+        if self._clip_value is not None:
+            optim.clip_grad_value_(self._model.parameters(), self._clip_value)
+        if self._clip_norm is not None:
+            optim.clip_grad_norm_(self._model.parameters(), self._clip_norm)
+        self._optimizer.step()
+
+    def __call__(self, batch: Batch) -> StepResult:
+        """Update the model by one batch."""
+        loss, output, norms = self._run(*step_arguments(batch))
+        return StepResult(
+            loss=float(loss),
+            output=None if output is None else to_arrays(output),
+            gradient_norms=None if norms is None else np.asarray(norms),
+        )
+
+
+class EvaluationStep:
+    """Forward pass, and the loss where there is a target; no gradients, nothing is changed.
+
+    Args:
+        model: the network, in evaluation mode when called.
+        loss: `loss(output, target)`, or None to predict only.
+        compiled: whether the step runs as a compiled program.
+    """
+
+    def __init__(self, model: nn.Module, loss: Loss | None, *, compiled: bool) -> None:
+        compute_loss = None if loss is None else batch_loss(loss, weighted=False)
+
+        def step(inputs: Any, named: Any, target: Any, weight: Any) -> tuple[Any, Any]:
+            with st.no_grad():
+                output = model(*inputs, **named)
+                value = None if compute_loss is None else compute_loss(output, target, weight)
+                return value, output
+
+        self.run = st.compile(step) if compiled else step
+
+    def __call__(self, batch: Batch) -> tuple[float, Any]:
+        """Return the batch's loss (0 when only predicting) and the output as arrays."""
+        value, output = self.run(*step_arguments(batch))
+        return 0.0 if value is None else float(value), to_arrays(output)
+
+
+def batch_loss(loss: Loss, weighted: bool) -> Callable[[Any, Any, Any], Tensor]:
+    """Return `f(output, target, weight)`; without weights that is the loss itself."""
+    if weighted:
+        return weighted_loss(loss)
+
+    def plain(output: Any, target: Any, weight: Any) -> Tensor:
+        del weight
+        return loss(output, target)
+
+    return plain
+
+
+def step_arguments(batch: Batch) -> tuple[Any, Any, Any, Any]:
+    """The batch as tensors, in the order in which the steps take it."""
+    return (
+        tuple(st.asarray(each) for each in batch.inputs),
+        {name: st.asarray(each) for name, each in batch.named.items()},
+        None if batch.target is None else st.asarray(batch.target),
+        None if batch.weight is None else st.asarray(batch.weight),
+    )
+
+
+def gradient_norms(model: nn.Module) -> Tensor:
+    """Return `(parameters,)` float64: the norm of each trainable parameter's gradient, or 0."""
+    norms = []
+    for _, parameter in trainable(model):
+        gradient = parameter.grad
+        if gradient is None:
+            norms.append(st.zeros((), dtype=st.float64))
+        else:
+            norms.append(st.sqrt(st.sum(st.square(gradient.detach().astype(st.float64)))))
+    return st.stack(norms)
+
+
+def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that training changes, with their names."""
+    return [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+
+
+def detached(output: Any) -> Any:
+    """Return a model's output without its history."""
+    return map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, output)
+
+
+def to_arrays(output: Any) -> Any:
+    """Return a container of tensors as a container of NumPy arrays."""
+    return map_leaves(lambda leaf: np.asarray(leaf) if isinstance(leaf, Tensor) else leaf, output)
