@@ -64,7 +64,7 @@ def slope(history: History) -> Slope | None:
     y = min(points, key=lambda point: abs(point[0] - x * SLOPE_WIDTH))[1]
     return Slope(
         element("svg", attributes, layers),
-        100 * x,
+        min(100 * x, 99.8),
         100 * y / SLOPE_HEIGHT,
         f"{part} loss {short(values[0])} after the first epoch",
         f"{short(values[best - 1])} after epoch {best}",
@@ -121,7 +121,7 @@ def _curves(history: History, series: Sequence[Series], title: str) -> Markup:
     plot = frame((1, last), bounds, ("epoch", name), height, log_y)
     drawn = plot.grid()
     if history.best_epoch is not None:
-        drawn += _best_epoch(plot.x(history.best_epoch), plot.y.start, plot.y.end, history)
+        drawn += _best_epoch(plot, history.best_epoch)
     for style, _, values in series:
         points = [
             (plot.x(column + 1), plot.y(values[column]))
@@ -135,16 +135,19 @@ def _curves(history: History, series: Sequence[Series], title: str) -> Markup:
     return picture(WIDTH, height, f"{title} by epoch", description, drawn)
 
 
-def _best_epoch(place: float, bottom: float, top: float, history: History) -> list[Markup]:
-    right = place < WIDTH * 0.6
+def _best_epoch(plot: Frame, epoch: int) -> list[Markup]:
+    """A dotted line at the best epoch, named above the plot area, clear of the axis title."""
+    place = plot.x(epoch)
+    to_the_right = place < WIDTH * 0.6
+    first = plot.x.start + 78 if plot.y_title else plot.x.start
     return [
-        line(place, bottom, place, top, "best"),
+        line(place, plot.y.start, place, plot.y.end - 14, "best"),
         label(
-            place + (6 if right else -6),
-            top + 10,
-            f"best: epoch {history.best_epoch}",
+            max(place + 6, first) if to_the_right else place - 6,
+            plot.y.end - 6,
+            f"best: epoch {epoch}",
             "best-label",
-            "start" if right else "end",
+            "start" if to_the_right else "end",
         ),
     ]
 

@@ -1,0 +1,268 @@
+"""Fills a report from a trained model and its table: measures, baselines, mistakes, importance."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from steepest.data.tables.messages import collected_notes
+from steepest.data.tables.preprocess import TablePreprocessor
+from steepest.data.tables.target import Target
+from steepest.report import baselines
+from steepest.report.columns import column_facts
+from steepest.report.contents import (
+    Command,
+    History,
+    Importance,
+    LayerRow,
+    Mistake,
+    Predictor,
+    Report,
+)
+from steepest.report.importance import permutation_importance
+from steepest.report.mistakes import describe_mistakes, worst_rows
+from steepest.train.history import History as TrainingHistory
+from steepest.train.metrics import compute, compute_all
+
+Array = np.ndarray[Any, Any]
+METRICS = {
+    "regression": ("mae", "rmse", "r2"),
+    "binary": ("accuracy", "f1", "roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "log_loss"),
+}
+MISTAKES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class TableRun:
+    """A finished training run on a table: what a report is made from.
+
+    Attributes:
+        frame: the whole table, as it was read.
+        data_file: name of its file.
+        target: the target as it was fitted.
+        preprocessor: the preparation of the columns as it was fitted.
+        parts: row positions in `frame` of `"train"`, `"validation"` and `"test"`; rows without a
+            target are in none of them.
+        predict: gives the network's answer for rows of the table: numbers in the target's units,
+            shape `(rows,)`, or class probabilities, shape `(rows, classes)`.
+        history: what training recorded.
+        layers: the network's summary.
+        settings: training settings by name.
+        split_note: how the parts were chosen, in words.
+        warnings: what was decided without being asked for.
+        commands: how to use the model.
+        versions: versions of the packages that matter.
+        seed: the seed of the run.
+        durations: seconds by activity.
+        created: date and time of the run, as text.
+    """
+
+    frame: pl.DataFrame
+    data_file: str
+    target: Target
+    preprocessor: TablePreprocessor
+    parts: Mapping[str, Array]
+    predict: Callable[[pl.DataFrame], Array]
+    history: TrainingHistory
+    layers: Sequence[LayerRow] = ()
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    split_note: str = ""
+    warnings: Sequence[str] = ()
+    commands: Sequence[Command] = ()
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    seed: int | None = None
+    durations: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    created: str = ""
+
+    def part(self, name: str) -> pl.DataFrame:
+        """The rows of one part of the table."""
+        return self.frame[self.parts[name]]
+
+
+def collect(run: TableRun) -> Report:
+    """Measure a finished run on its test part and put everything into a report."""
+    with collected_notes():
+        test = run.part("test")
+        answer = run.predict(test)
+        truth = run.target.values(test)
+        linear, trivial = _baselines(run)
+        importance = _importance(run, test)
+        mistakes = _mistakes(run, truth, answer, importance)
+        facts = column_facts(run.frame, run.preprocessor.schema)
+    return Report(
+        target=run.target.name,
+        task=run.target.task,
+        data_file=run.data_file,
+        rows=sum(len(rows) for rows in run.parts.values()),
+        columns=facts,
+        split_sizes={name: len(rows) for name, rows in run.parts.items()},
+        split_note=run.split_note,
+        target_note=_target_note(run.target),
+        layers=run.layers,
+        settings=run.settings,
+        history=report_history(run.history),
+        model=_predictor(run.target, "Network", truth, answer),
+        linear=linear,
+        trivial=trivial,
+        y_true=_shown(run.target, truth),
+        classes=[str(label) for label in run.target.classes],
+        probabilities=answer if run.target.is_classification else None,
+        mistakes=mistakes,
+        importance=importance,
+        importance_unit="log_loss" if run.target.is_classification else "mae",
+        warnings=run.warnings,
+        commands=run.commands,
+        versions=run.versions,
+        seed=run.seed,
+        durations=run.durations,
+        created=run.created,
+    )
+
+
+def test_metrics(target: Target, truth: Array, answer: Array) -> dict[str, float]:
+    """The metrics of the target's task.
+
+    Args:
+        target: the column that was predicted.
+        truth: its true values as the table has them, shape `(rows,)`.
+        answer: predicted numbers `(rows,)`, or class probabilities `(rows, classes)`.
+    """
+    if not target.is_classification:
+        return compute_all(METRICS["regression"], truth, answer)
+    codes = _codes(target, truth)
+    scores = answer[:, 1] if target.task == "binary" else answer
+    return {name: compute(name, codes, scores) for name in METRICS[target.task]}
+
+
+def report_history(history: TrainingHistory) -> History:
+    """The training history as the report takes it: losses, and what was measured on validation."""
+    metrics = {
+        name.removeprefix("val_"): history[name]
+        for name in history.names
+        if name.startswith("val_") and name != "val_loss"
+    }
+    was_validated = "val_loss" in history
+    validation = history["val_loss"] if was_validated else []
+    return History(history["loss"], validation, metrics, history.best_epoch, history.planned_epochs)
+
+
+def _codes(target: Target, truth: Array) -> Array:
+    """Class numbers of class labels."""
+    places = {label: place for place, label in enumerate(target.classes)}
+    return np.array([places[label] for label in truth.tolist()], dtype=np.int64)
+
+
+def _shown(target: Target, values: Array) -> Array:
+    """Numbers as they are; class labels as text."""
+    if not target.is_classification:
+        return values.astype(np.float64)
+    return np.array([str(label) for label in values.tolist()])
+
+
+def _labels(target: Target, probabilities: Array) -> Array:
+    return _shown(target, target.labels(probabilities.argmax(axis=1)))
+
+
+def _predictor(target: Target, name: str, truth: Array, answer: Array, note: str = "") -> Predictor:
+    predictions = _labels(target, answer) if target.is_classification else answer
+    return Predictor(name, test_metrics(target, truth, answer), predictions, note)
+
+
+def _baselines(run: TableRun) -> tuple[Predictor, Predictor]:
+    """The linear model and the constant answer, measured on the test part."""
+    target = run.target
+    train, validation, test = (run.part(name) for name in ("train", "validation", "test"))
+    matrices = [_matrix(run.preprocessor, part) for part in (train, validation, test)]
+    known = [target.encode(part) for part in (train, validation)]
+    truth = target.values(test)
+    if target.is_classification:
+        model = baselines.fit_logistic(
+            matrices[0], known[0], target.n_classes, matrices[1], known[1]
+        )
+        linear = model.probabilities(matrices[2])
+        constant = baselines.constant_probabilities(known[0], target.n_classes, len(truth))
+        commonest = target.classes[int(constant[0].argmax())]
+        name, kind = f"Always “{commonest}”", "logistic regression"
+    else:
+        model = baselines.fit_ridge(matrices[0], known[0], matrices[1], known[1])
+        linear = target.decode(model.outputs(matrices[2])[:, 0], clip=True)
+        constant = baselines.constant_number(target.values(train), len(truth))
+        name, kind = "Always the mean", "ridge regression"
+    note = f"{kind} on the same columns, its strength chosen on the validation part"
+    return (
+        _predictor(target, "Linear model", truth, linear, note),
+        _predictor(target, name, truth, constant),
+    )
+
+
+def _matrix(preprocessor: TablePreprocessor, frame: pl.DataFrame) -> Array:
+    """The prepared columns as a linear model takes them."""
+    arrays = preprocessor.transform(frame)
+    numbers = np.concatenate([arrays.numbers, arrays.missing], axis=1)
+    return baselines.design_matrix(numbers, arrays.categories, preprocessor.cardinalities)
+
+
+def _importance(run: TableRun, test: pl.DataFrame) -> list[Importance]:
+    """By how much shuffling a column raises the mean miss, or the log-loss."""
+    target = run.target
+    if target.is_classification:
+        codes = _codes(target, target.values(test))
+
+        def error(rows: Array, answer: Array) -> float:
+            chosen = answer[np.arange(len(rows)), codes[rows]]
+            return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+    else:
+        truth = target.values(test)
+
+        def error(rows: Array, answer: Array) -> float:
+            return float(np.abs(answer - truth[rows]).mean())
+
+    return permutation_importance(test, run.preprocessor.input_names, run.predict, error)
+
+
+def _mistakes(
+    run: TableRun, truth: Array, answer: Array, importance: Sequence[Importance]
+) -> list[Mistake]:
+    target = run.target
+    shown = _shown(target, truth)
+    if target.is_classification:
+        predicted, certainty = _labels(target, answer), answer.max(axis=1)
+    else:
+        predicted, certainty = answer, None
+    worst = worst_rows(shown, predicted, certainty, MISTAKES)
+    answers = [
+        (
+            shown[row].item(),
+            predicted[row].item(),
+            None if certainty is None else float(certainty[row]),
+        )
+        for row in worst
+    ]
+    increase = {each.column: each.increase for each in importance}
+    names = sorted(run.preprocessor.input_names, key=lambda name: -increase.get(name, 0.0))
+    rows = [int(run.parts["test"][row]) for row in worst]
+    schema = run.preprocessor.schema
+    return describe_mistakes(run.frame, rows, answers, schema, run.parts["train"], names)
+
+
+def _target_note(target: Target) -> str:
+    """How the target was prepared, in words."""
+    if target.is_classification:
+        counts = [
+            f"{label} ({rows:,})"
+            for label, rows in zip(target.classes, target.class_counts, strict=False)
+        ]
+        more = f" and {len(counts) - 12} more" if len(counts) > 12 else ""
+        return f"training rows by class: {', '.join(counts[:12])}{more}."
+    if target.transform == "none":
+        return "standardised for training; predictions are given in its own units."
+    return (
+        "learned as its logarithm, because its values are skewed; predictions are given in its own "
+        "units."
+    )
