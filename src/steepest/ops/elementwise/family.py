@@ -72,7 +72,7 @@ def elementwise(
 
 
 def unbroadcasting(rules: Sequence[Callable[..., Tensor] | None]) -> GradientRule:
-    """Make a gradient rule that sums gradients over the axes that an operand was broadcast along."""
+    """Make a gradient rule that sums gradients over the axes an operand was broadcast along."""
 
     def gradient(
         index: int, output_grad: Tensor, output: Tensor, *operands: Tensor
