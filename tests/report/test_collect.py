@@ -1,0 +1,192 @@
+"""From a finished run to a report: measures, baselines, mistakes, importance, column facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import f1_score, log_loss, mean_absolute_error, roc_auc_score
+
+from steepest.data.tables.infer import infer_schema
+from steepest.data.tables.messages import collected_notes
+from steepest.data.tables.preprocess import TablePreprocessor
+from steepest.data.tables.task import infer_target
+from steepest.report import render_html
+from steepest.report.collect import TableRun, collect
+from steepest.report.importance import permutation_importance
+from steepest.report.mistakes import worst_rows
+from steepest.train.history import History
+
+ROWS = 400
+
+
+def table() -> pl.DataFrame:
+    """Prices by area and town, with a column that says nothing and one that is left out."""
+    generator = np.random.default_rng(0)
+    area = generator.uniform(40, 200, ROWS)
+    town = generator.choice(["north", "south", "west"], ROWS)
+    bonus = {"north": 0.0, "south": 50_000.0, "west": 100_000.0}
+    price = 2000 * area + np.array([bonus[each] for each in town]) + generator.normal(0, 500, ROWS)
+    return pl.DataFrame(
+        {
+            "id": [f"house-{row}" for row in range(ROWS)],
+            "area": area,
+            "noise": generator.normal(size=ROWS),
+            "town": town,
+            "price": price,
+        }
+    )
+
+
+def parts() -> dict[str, np.ndarray]:
+    order = np.random.default_rng(1).permutation(ROWS)
+    return {"train": order[:240], "validation": order[240:320], "test": order[320:]}
+
+
+def history() -> History:
+    recorded = History(50)
+    for epoch in range(10):
+        figures = {"loss": 0.9**epoch, "val_loss": 0.92**epoch, "val_rmse": 100.0, "lr": 0.1}
+        recorded.add(figures, 0.5)
+    recorded.best_epoch = 9
+    return recorded
+
+
+def answer_price(frame: pl.DataFrame) -> np.ndarray:
+    """A network that knows the area and nothing else."""
+    return 2000 * frame["area"].to_numpy() + 50_000.0
+
+
+def finished_run(
+    frame: pl.DataFrame, answer: Callable[[pl.DataFrame], np.ndarray] = answer_price
+) -> TableRun:
+    rows = parts()
+    train = frame[rows["train"]]
+    with collected_notes():
+        schema = infer_schema(frame, target="price")
+        target = infer_target(frame, "price").fit(train)
+        preprocessor = TablePreprocessor.fit(train, schema)
+    return TableRun(frame, "houses.csv", target, preprocessor, rows, answer, history(), seed=3)
+
+
+def test_regression_measures_are_those_of_the_test_part() -> None:
+    run = finished_run(table())
+    report = collect(run)
+    test = run.part("test")
+    truth = test["price"].to_numpy()
+    assert np.array_equal(report.y_true, truth)
+    assert np.array_equal(report.predictions, answer_price(test))
+    expected = mean_absolute_error(truth, answer_price(test))
+    assert report.model.metrics["mae"] == pytest.approx(expected)
+    assert report.linear is not None
+    assert report.trivial is not None
+    assert report.linear.metrics["mae"] < 1500
+    mean = table()["price"].gather(parts()["train"]).mean()
+    assert report.trivial.metrics["mae"] == pytest.approx(np.abs(truth - mean).mean())
+    assert report.split_sizes == {"train": 240, "validation": 80, "test": 80}
+    assert report.history.validation_metrics == {"rmse": [100.0] * 10}
+    assert (report.history.best_epoch, report.history.planned_epochs) == (9, 50)
+    assert "houses.csv" in render_html(report)
+
+
+def test_importance_finds_what_the_network_uses() -> None:
+    importance = {each.column: each for each in collect(finished_run(table())).importance}
+    assert set(importance) == {"area", "noise", "town"}
+    assert importance["area"].increase > 10_000
+    assert importance["noise"].increase == 0
+    assert importance["town"].increase == 0
+
+
+def test_mistakes_are_the_largest_misses_with_their_row_in_the_file() -> None:
+    report = collect(finished_run(table()))
+    frame = table()
+    test = parts()["test"]
+    misses = np.abs(answer_price(frame[test]) - frame["price"].gather(test).to_numpy())
+    worst = int(test[np.argmax(misses)])
+    first = report.mistakes[0]
+    assert len(report.mistakes) == 10
+    assert first.row == worst + 1
+    assert first.true == frame["price"][worst]
+    assert next(iter(first.features)) == "area"
+    assert first.features["town"] == frame["town"][worst]
+
+
+def test_unusual_values_of_a_mistake_are_named() -> None:
+    frame = table()
+    row = int(parts()["test"][0])
+    area = frame["area"].to_numpy().copy()
+    town = frame["town"].to_list()
+    area[row] = 5000.0
+    town[row] = "elsewhere"
+    odd = frame.with_columns(pl.Series("area", area), pl.Series("town", town))
+    first = collect(finished_run(odd)).mistakes[0]
+    assert first.row == row + 1
+    assert first.remarks == (
+        "area is larger than in 100% of the training rows",
+        "no training row has town = elsewhere",
+    )
+
+
+def test_columns_have_kinds_reasons_and_pictures() -> None:
+    facts = {each.name: each for each in collect(finished_run(table())).columns}
+    assert facts["id"].kind == "identifier"
+    assert not facts["id"].used
+    assert facts["id"].note
+    assert sum(facts["area"].histogram) == ROWS
+    assert facts["town"].distinct == 3
+    assert sum(facts["town"].histogram) == ROWS
+
+
+def test_classification_measures() -> None:
+    frame = table().with_columns(
+        pl.when(pl.col("price") > 280_000)
+        .then(pl.lit("dear"))
+        .otherwise(pl.lit("cheap"))
+        .alias("price")
+    )
+
+    def answer(part: pl.DataFrame) -> np.ndarray:
+        dear = 1 / (1 + np.exp(-(part["area"].to_numpy() - 115) / 10))
+        return np.stack([1 - dear, dear], axis=1)
+
+    run = finished_run(frame, answer)
+    report = collect(run)
+    dear = report.y_true == "dear"
+    probability = answer(run.part("test"))[:, 1]
+    metrics = report.model.metrics
+    assert report.classes == ["cheap", "dear"]
+    assert metrics["accuracy"] == pytest.approx((dear == (probability > 0.5)).mean())
+    assert metrics["f1"] == pytest.approx(f1_score(dear, probability > 0.5))
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(dear, probability))
+    assert metrics["log_loss"] == pytest.approx(log_loss(dear, probability))
+    assert report.linear is not None
+    assert report.linear.metrics["accuracy"] > 0.9
+    assert report.trivial is not None
+    assert report.trivial.name == "Always “dear”"
+    assert all(each.true != each.predicted for each in report.mistakes)
+    assert [each.probability for each in report.mistakes] == sorted(
+        (each.probability for each in report.mistakes), reverse=True
+    )
+    assert "Ranking" in render_html(report)
+
+
+def test_report_is_the_same_every_time() -> None:
+    assert render_html(collect(finished_run(table()))) == render_html(
+        collect(finished_run(table()))
+    )
+
+
+def test_worst_rows_of_classes_are_wrong_ones_only() -> None:
+    true = np.array(["a", "b", "a", "b"])
+    predicted = np.array(["a", "a", "b", "a"])
+    certainty = np.array([0.99, 0.6, 0.9, 0.7])
+    assert worst_rows(true, predicted, certainty, 2).tolist() == [2, 3]
+    assert worst_rows(true, true, certainty, 2).tolist() == []
+
+
+def test_importance_is_not_measured_for_very_many_columns() -> None:
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0]})
+    names = [f"column {number}" for number in range(201)]
+    assert permutation_importance(frame, names, lambda part: part, lambda _rows, _answer: 0.0) == []
