@@ -59,8 +59,8 @@ def pack(tree: Any, prefix: str, arrays: dict[str, StoredArray]) -> Any:
     if isinstance(tree, Mapping):
         return _pack_mapping(tree, prefix, arrays)
     raise CheckpointError(
-        f"checkpoint: {prefix!r} holds a {type(tree).__name__}, which cannot be saved. State is "
-        f"made of dicts, lists, numbers, text and arrays."
+        f"checkpoint: {prefix!r} holds a value of type {type(tree).__name__}, which cannot be "
+        f"saved. State is made of dicts, lists, numbers, text and arrays."
     )
 
 
