@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from steepest.data.tables.messages import collected_notes
-from steepest.data.tables.preprocess import TablePreprocessor
-from steepest.data.tables.target import Target
+from steepest.data.tables import (
+    PreparedTable,
+    TablePart,
+    TablePreprocessor,
+    Target,
+    collected_notes,
+)
+from steepest.errors import DataError
 from steepest.report import baselines
 from steepest.report.columns import column_facts
 from steepest.report.contents import (
@@ -24,7 +29,7 @@ from steepest.report.contents import (
     Report,
 )
 from steepest.report.importance import permutation_importance
-from steepest.report.mistakes import describe_mistakes, worst_rows
+from steepest.report.mistakes import describe_rows, worst_rows
 from steepest.train.history import History as TrainingHistory
 from steepest.train.metrics import compute, compute_all
 
@@ -42,19 +47,14 @@ class TableRun:
     """A finished training run on a table: what a report is made from.
 
     Attributes:
-        frame: the whole table, as it was read.
+        prepared: the table as it was split and preprocessed; it has a test part.
         data_file: name of its file.
-        target: the target as it was fitted.
-        preprocessor: the preparation of the columns as it was fitted.
-        parts: row positions in `frame` of `"train"`, `"validation"` and `"test"`; rows without a
-            target are in none of them.
         predict: gives the network's answer for rows of the table: numbers in the target's units,
             shape `(rows,)`, or class probabilities, shape `(rows, classes)`.
         history: what training recorded.
         layers: the network's summary.
         settings: training settings by name.
         split_note: how the parts were chosen, in words.
-        warnings: what was decided without being asked for.
         commands: how to use the model.
         versions: versions of the packages that matter.
         seed: the seed of the run.
@@ -62,60 +62,74 @@ class TableRun:
         created: date and time of the run, as text.
     """
 
-    frame: pl.DataFrame
+    prepared: PreparedTable
     data_file: str
-    target: Target
-    preprocessor: TablePreprocessor
-    parts: Mapping[str, Array]
     predict: Callable[[pl.DataFrame], Array]
     history: TrainingHistory
     layers: Sequence[LayerRow] = ()
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     split_note: str = ""
-    warnings: Sequence[str] = ()
     commands: Sequence[Command] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     seed: int | None = None
     durations: Mapping[str, float] = dataclasses.field(default_factory=dict)
     created: str = ""
 
-    def part(self, name: str) -> pl.DataFrame:
-        """The rows of one part of the table."""
-        return self.frame[self.parts[name]]
+    @property
+    def test(self) -> TablePart:
+        """The test part."""
+        if self.prepared.test is None:
+            raise DataError("report: the table has no test rows to measure the network on.")
+        return self.prepared.test
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part."""
+        parts = {
+            "train": self.prepared.train,
+            "validation": self.prepared.validation,
+            "test": self.prepared.test,
+        }
+        return {name: len(part) for name, part in parts.items() if part is not None}
 
 
 def collect(run: TableRun) -> Report:
-    """Measure a finished run on its test part and put everything into a report."""
+    """Measure a finished run on its test part and put everything into a report.
+
+    Raises:
+        DataError: the table has no test part.
+    """
+    prepared, target = run.prepared, run.prepared.target
     with collected_notes():
-        test = run.part("test")
+        test = prepared.frame[run.test.rows]
         answer = run.predict(test)
-        truth = run.target.values(test)
-        linear, trivial = _baselines(run)
-        importance = _importance(run, test)
+        truth = target.values(test)
+        linear, trivial = _baselines(prepared, run.test, truth)
+        importance = _importance(run, test, truth)
         mistakes = _mistakes(run, truth, answer, importance)
-        facts = column_facts(run.frame, run.preprocessor.schema)
+        facts = column_facts(prepared.frame, prepared.schema)
     return Report(
-        target=run.target.name,
-        task=run.target.task,
+        target=target.name,
+        task=target.task,
         data_file=run.data_file,
-        rows=sum(len(rows) for rows in run.parts.values()),
+        rows=prepared.frame.height,
         columns=facts,
-        split_sizes={name: len(rows) for name, rows in run.parts.items()},
+        split_sizes=run.sizes,
         split_note=run.split_note,
-        target_note=_target_note(run.target),
+        target_note=_target_note(target),
         layers=run.layers,
         settings=run.settings,
         history=report_history(run.history),
-        model=_predictor(run.target, "Network", truth, answer),
+        model=_predictor(target, "Network", truth, answer),
         linear=linear,
         trivial=trivial,
-        y_true=_shown(run.target, truth),
-        classes=[str(label) for label in run.target.classes],
-        probabilities=answer if run.target.is_classification else None,
+        y_true=_shown(target, truth),
+        classes=[str(label) for label in target.classes],
+        probabilities=answer if target.is_classification else None,
         mistakes=mistakes,
         importance=importance,
-        importance_unit="log_loss" if run.target.is_classification else "mae",
-        warnings=run.warnings,
+        importance_unit="log_loss" if target.is_classification else "mae",
+        warnings=prepared.notes,
         commands=run.commands,
         versions=run.versions,
         seed=run.seed,
@@ -173,25 +187,26 @@ def _predictor(target: Target, name: str, truth: Array, answer: Array, note: str
     return Predictor(name, test_metrics(target, truth, answer), predictions, note)
 
 
-def _baselines(run: TableRun) -> tuple[Predictor, Predictor]:
+def _baselines(
+    prepared: PreparedTable, test: TablePart, truth: Array
+) -> tuple[Predictor, Predictor]:
     """The linear model and the constant answer, measured on the test part."""
-    target = run.target
-    train, validation, test = (run.part(name) for name in ("train", "validation", "test"))
-    matrices = [_matrix(run.preprocessor, part) for part in (train, validation, test)]
-    known = [target.encode(part) for part in (train, validation)]
-    truth = target.values(test)
+    target, train = prepared.target, prepared.train
+    chooser = prepared.validation or train
+    matrices = [_matrix(prepared.preprocessor, part) for part in (train, chooser, test)]
     if target.is_classification:
         model = baselines.fit_logistic(
-            matrices[0], known[0], target.n_classes, matrices[1], known[1]
+            matrices[0], train.targets, target.n_classes, matrices[1], chooser.targets
         )
         linear = model.probabilities(matrices[2])
-        constant = baselines.constant_probabilities(known[0], target.n_classes, len(truth))
+        constant = baselines.constant_probabilities(train.targets, target.n_classes, len(truth))
         commonest = target.classes[int(constant[0].argmax())]
         name, kind = f"Always “{commonest}”", "logistic regression"
     else:
-        model = baselines.fit_ridge(matrices[0], known[0], matrices[1], known[1])
+        model = baselines.fit_ridge(matrices[0], train.targets, matrices[1], chooser.targets)
         linear = target.decode(model.outputs(matrices[2])[:, 0], clip=True)
-        constant = baselines.constant_number(target.values(train), len(truth))
+        values = target.values(prepared.frame[train.rows])
+        constant = baselines.constant_number(values, len(truth))
         name, kind = "Always the mean", "ridge regression"
     note = f"{kind} on the same columns, its strength chosen on the validation part"
     return (
@@ -200,55 +215,55 @@ def _baselines(run: TableRun) -> tuple[Predictor, Predictor]:
     )
 
 
-def _matrix(preprocessor: TablePreprocessor, frame: pl.DataFrame) -> Array:
+def _matrix(preprocessor: TablePreprocessor, part: TablePart) -> Array:
     """The prepared columns as a linear model takes them."""
-    arrays = preprocessor.transform(frame)
-    numbers = np.concatenate([arrays.numbers, arrays.missing], axis=1)
-    return baselines.design_matrix(numbers, arrays.categories, preprocessor.cardinalities)
+    numbers = np.concatenate([part.arrays.numbers, part.arrays.missing], axis=1)
+    return baselines.design_matrix(numbers, part.arrays.categories, preprocessor.cardinalities)
 
 
-def _importance(run: TableRun, test: pl.DataFrame) -> list[Importance]:
+def _importance(run: TableRun, test: pl.DataFrame, truth: Array) -> list[Importance]:
     """By how much shuffling a column raises the mean miss, or the log-loss."""
-    target = run.target
-    if target.is_classification:
-        codes = _codes(target, target.values(test))
+    prepared = run.prepared
+    if prepared.target.is_classification:
+        codes = run.test.targets
 
         def error(rows: Array, answer: Array) -> float:
             chosen = answer[np.arange(len(rows)), codes[rows]]
             return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
     else:
-        truth = target.values(test)
 
         def error(rows: Array, answer: Array) -> float:
             return float(np.abs(answer - truth[rows]).mean())
 
-    return permutation_importance(test, run.preprocessor.input_names, run.predict, error)
+    return permutation_importance(test, prepared.preprocessor.input_names, run.predict, error)
 
 
 def _mistakes(
     run: TableRun, truth: Array, answer: Array, importance: Sequence[Importance]
 ) -> list[Mistake]:
-    target = run.target
-    shown = _shown(target, truth)
-    if target.is_classification:
-        predicted, certainty = _labels(target, answer), answer.max(axis=1)
-    else:
-        predicted, certainty = answer, None
+    prepared = run.prepared
+    shown = _shown(prepared.target, truth)
+    certainty = None
+    predicted = answer
+    if prepared.target.is_classification:
+        predicted, certainty = _labels(prepared.target, answer), answer.max(axis=1)
     worst = worst_rows(shown, predicted, certainty, MISTAKES)
-    answers = [
-        (
-            shown[row].item(),
-            predicted[row].item(),
-            None if certainty is None else float(certainty[row]),
-        )
-        for row in worst
-    ]
     increase = {each.column: each.increase for each in importance}
-    names = sorted(run.preprocessor.input_names, key=lambda name: -increase.get(name, 0.0))
-    rows = [int(run.parts["test"][row]) for row in worst]
-    schema = run.preprocessor.schema
-    return describe_mistakes(run.frame, rows, answers, schema, run.parts["train"], names)
+    names = sorted(prepared.preprocessor.input_names, key=lambda name: -increase.get(name, 0.0))
+    rows = run.test.rows[worst]
+    described = describe_rows(prepared.frame, rows, prepared.schema, prepared.train.rows, names)
+    return [
+        Mistake(
+            row=int(prepared.source_rows[row]),
+            true=shown[place].item(),
+            predicted=predicted[place].item(),
+            probability=None if certainty is None else float(certainty[place]),
+            features=features,
+            remarks=remarks,
+        )
+        for row, place, (features, remarks) in zip(rows, worst, described, strict=True)
+    ]
 
 
 def _target_note(target: Target) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from steepest.data.tables.messages import collected_notes
-from steepest.data.tables.schema import Column, Schema
+from steepest.data.tables import Column, Schema, collected_notes
 from steepest.data.tables.values import to_labels, to_moments, to_numbers
 from steepest.report.contents import ColumnFacts
 

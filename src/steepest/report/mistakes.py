@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from steepest.data.tables.messages import collected_notes
-from steepest.data.tables.schema import Column, Schema
+from steepest.data.tables import Column, Schema, collected_notes
 from steepest.report.columns import labels_of, numbers_of, raw_values
-from steepest.report.contents import Mistake
 from steepest.report.numbers import count, percent
 
 Array = np.ndarray[Any, Any]
@@ -37,30 +35,29 @@ def worst_rows(true: Array, predicted: Array, certainty: Array | None, amount: i
     return wrong[np.argsort(-certainty[wrong], kind="stable")][:amount]
 
 
-def describe_mistakes(
+def describe_rows(
     frame: pl.DataFrame,
-    rows: Sequence[int],
-    answers: Sequence[tuple[float | str, float | str, float | None]],
+    rows: Array,
     schema: Schema,
     train_rows: Array,
     names: Sequence[str],
-) -> list[Mistake]:
-    """Put rows of the table into words.
+) -> list[tuple[dict[str, object], tuple[str, ...]]]:
+    """The values of some rows, and remarks on what is unusual about them.
 
     Args:
         frame: the whole table.
-        rows: positions of the mistakes in it.
-        answers: true value, predicted value and certainty of each.
+        rows: positions in it, shape `(amount,)`.
         schema: how its columns are read.
-        train_rows: positions of the training rows, to tell what is unusual.
-        names: used columns, the most telling ones first.
+        train_rows: positions of the training rows, which say what is usual.
+        names: used columns, the most telling ones first; at most `MAX_FEATURES` are described.
     """
     shown = list(names[:MAX_FEATURES])
+    positions = rows.tolist()
     with collected_notes():
-        remarks = _remarks(frame, rows, [schema[name] for name in shown], train_rows)
+        remarks = _remarks(frame, positions, [schema[name] for name in shown], train_rows)
     return [
-        Mistake(row + 1, *answer, raw_values(frame, row, shown), tuple(remark))
-        for row, answer, remark in zip(rows, answers, remarks, strict=True)
+        (raw_values(frame, row, shown), tuple(remark))
+        for row, remark in zip(positions, remarks, strict=True)
     ]
 
 
