@@ -16,7 +16,8 @@ def _problem() -> tuple[nn.Parameter, optim.Optimizer]:
     return weight, optim.SGD([weight], lr=0.01, momentum=0.5)
 
 
-def test_it_suggests_a_rate_that_works_and_restores_everything() -> None:
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_it_suggests_a_rate_that_works_and_restores_everything(is_compiled: bool) -> None:
     weight, optimizer = _problem()
     curvature = st.asarray(np.array([1.0, 10.0]))
 
@@ -28,8 +29,9 @@ def test_it_suggests_a_rate_that_works_and_restores_everything() -> None:
         optimizer.step()
         return loss
 
+    if is_compiled:
+        step = st.compile(step)
     step()
-    optimizer.zero_grad()
     before = oracle.numbers_of(optimizer)
     generator = st.random.default_generator
     position = int(generator.counter)

@@ -49,8 +49,8 @@ def find_learning_rate(
     """Run training steps with a growing learning rate, and suggest one; everything is restored.
 
     Parameters, the optimizer's state and learning rates, the default random generator and the
-    tensors in `buffers` are afterwards as they were. The batches that `step` took from an iterator
-    are gone. Source: Smith, "Cyclical learning rates", arXiv 1506.01186.
+    tensors in `buffers` are afterwards as they were; gradients are cleared. The batches that `step`
+    took from an iterator are gone. Source: Smith, "Cyclical learning rates", arXiv 1506.01186.
 
     Args:
         step: runs one training step on the next batch (also a compiled one) and returns its loss.
@@ -115,14 +115,13 @@ def _restored(optimizer: Optimizer, buffers: Iterable[Tensor]) -> Iterator[None]
     tensors += [tensor for state in optimizer.state.values() for tensor in state.values()]
     tensors += [generator.key, generator.counter, *buffers]
     before = [tensor.numpy().copy() for tensor in tensors]
-    gradients = [tensor.grad for tensor in tensors]
     rates = current_rates(optimizer)
     try:
         yield
     finally:
-        for tensor, numbers, gradient in zip(tensors, before, gradients, strict=True):
+        for tensor, numbers in zip(tensors, before, strict=True):
             tensor.assign(numbers)
-            tensor.grad = gradient
+        optimizer.zero_grad()
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 

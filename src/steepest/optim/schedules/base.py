@@ -86,7 +86,7 @@ class LRScheduler:
         self._enter(0, [self.rate_at(group, 0) for group in range(len(self.base_lrs))])
 
     def rewind(self) -> None:
-        """Take back the first step, which came with construction; for `SequentialLR`."""
+        """Go back to before the first step, which came with construction."""
         self.last_epoch = BEFORE_START
 
     def get_last_lr(self) -> list[float]:

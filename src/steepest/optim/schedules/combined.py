@@ -92,7 +92,6 @@ class SequentialLR(_Combined):
             raise ArgumentError(f"SequentialLR: milestones must grow, but are {list(milestones)}.")
         super().__init__(optimizer, schedulers)
         self.milestones = list(milestones)
-        self.rewind()
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
         first = self._running(0)
@@ -116,7 +115,6 @@ class SequentialLR(_Combined):
         self._last_lr = running.get_last_lr()
 
     def restart(self) -> None:
-        self.rewind()
         first = self._running(0)
         first.restart()
         self.last_epoch = 0
