@@ -20,7 +20,7 @@ from steepest.graph.dtypes import (
     promote,
     to_storage,
 )
-from steepest.graph.types import TensorType
+from steepest.graph.types import Shape, TensorType
 from steepest.ops.elementwise.selection import convert
 from steepest.ops.sources import full
 from steepest.trace.origin import located
@@ -31,6 +31,17 @@ Scalar = bool | int | float | complex
 
 DEFAULT_FLOAT = float32
 DEFAULT_INTEGER = int64
+
+
+def type_of(value: Value) -> TensorType:
+    """The shape and data type of a tensor."""
+    assert isinstance(value._type, TensorType)
+    return value._type
+
+
+def shape_of(value: Value) -> Shape:
+    """The shape of a tensor."""
+    return type_of(value).shape
 
 
 def is_scalar(x: Any) -> bool:
@@ -46,7 +57,7 @@ def as_value(x: Any, dtype: DType | None = None) -> Value:
         dtype: convert to this data type.
     """
     if isinstance(x, Value):
-        return x if dtype is None or x._type.dtype is dtype else convert(x, dtype=dtype)  # type: ignore[union-attr]
+        return x if dtype is None or type_of(x).dtype is dtype else convert(x, dtype=dtype)
     array = np.asarray(x)
     if array.dtype == object:
         raise DTypeError(
@@ -92,7 +103,7 @@ def scalar_dtype(x: Scalar, other: DType) -> DType:
     if isinstance(x, int):
         return DEFAULT_INTEGER if other.is_bool else other
     if isinstance(x, float):
-        return other if other.is_differentiable else DEFAULT_FLOAT
+        return other if other.is_inexact else DEFAULT_FLOAT
     if other.is_complex:
         return other
     return complex128 if other is float64 else complex64
@@ -107,9 +118,9 @@ def promoted(*operands: Any) -> list[Value]:
     tensors = [as_value(x) for x in operands if not is_scalar(x)]
     if not tensors:
         tensors = [as_value(operands[0])]
-    common: DType = tensors[0]._type.dtype  # type: ignore[union-attr]
+    common = type_of(tensors[0]).dtype
     for tensor in tensors[1:]:
-        common = promote(common, tensor._type.dtype)  # type: ignore[union-attr]
+        common = promote(common, type_of(tensor).dtype)
     for x in operands:
         if is_scalar(x):
             common = promote(common, scalar_dtype(x, common))
@@ -119,8 +130,8 @@ def promoted(*operands: Any) -> list[Value]:
 def floating(*operands: Any) -> list[Value]:
     """Like `promoted`, but integers and booleans become the default floating type."""
     values = promoted(*operands)
-    dtype = values[0]._type.dtype  # type: ignore[union-attr]
-    if dtype.is_differentiable:
+    dtype = type_of(values[0]).dtype
+    if dtype.is_inexact:
         return values
     return [convert(value, dtype=DEFAULT_FLOAT) for value in values]
 

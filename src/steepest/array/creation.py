@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.array.conversion import DEFAULT_FLOAT, DEFAULT_INTEGER, Scalar, as_value
+from steepest.array.conversion import (
+    DEFAULT_FLOAT,
+    DEFAULT_INTEGER,
+    Scalar,
+    as_value,
+    shape_of,
+    type_of,
+)
 from steepest.errors import ArgumentError, ShapeError
 from steepest.graph.dtypes import DType, as_dtype, complex64
-from steepest.graph.types import TensorType
 from steepest.ops.elementwise.arithmetic import add
 from steepest.ops.elementwise.comparison import less_equal
 from steepest.ops.elementwise.selection import where
@@ -116,9 +122,8 @@ def empty(shape: int | Sequence[int], *, dtype: Any = None, device: Device = Non
 
 
 def _like(x: Any, dtype: Any) -> tuple[tuple[int, ...], DType]:
-    value = as_value(x)
-    assert isinstance(value._type, TensorType)
-    return value._type.shape, value._type.dtype if dtype is None else as_dtype(dtype)
+    own = type_of(as_value(x))
+    return own.shape, own.dtype if dtype is None else as_dtype(dtype)
 
 
 def full_like(x: Any, /, fill_value: Scalar, *, dtype: Any = None, device: Device = None) -> Tensor:
@@ -199,16 +204,16 @@ def eye(
 
 def _triangle(x: Any, k: int, lower: bool, name: str) -> Tensor:
     value = as_value(x)
-    assert isinstance(value._type, TensorType)
-    if value._type.ndim < 2:
-        raise ShapeError(located(f"{name}: the tensor {value._type.shape} is no matrix."))
-    rows, columns = value._type.shape[-2:]
+    shape = shape_of(value)
+    if len(shape) < 2:
+        raise ShapeError(located(f"{name}: the tensor {shape} is no matrix."))
+    rows, columns = shape[-2:]
     counted = {"shape": (rows, columns), "dtype": DEFAULT_INTEGER}
     row = apply(iota, (), {**counted, "axis": 0})
     column = apply(iota, (), {**counted, "axis": 1})
     shifted = add(row, full((), k, dtype=DEFAULT_INTEGER))
     inside = less_equal(column, shifted) if lower else less_equal(shifted, column)
-    return where(inside, value, zeros((), dtype=value._type.dtype))
+    return where(inside, value, zeros((), dtype=type_of(value).dtype))
 
 
 def tril(x: Any, /, *, k: int = 0) -> Tensor:
@@ -229,7 +234,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     order = list(range(len(values)))
     if indexing == "xy" and len(values) > 1:
         order[:2] = [1, 0]
-    sizes = [value._type.shape[0] for value in values]  # type: ignore[union-attr]
+    sizes = [shape_of(value)[0] for value in values]
     shape = tuple(sizes[position] for position in order)
     grids = []
     for position, value in enumerate(values):

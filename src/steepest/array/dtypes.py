@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.array.conversion import is_scalar, scalar_dtype
+from steepest.array.conversion import is_scalar, scalar_dtype, type_of
 from steepest.errors import DTypeError
 from steepest.graph.dtypes import DType, as_dtype, bfloat16, float32, promote
 from steepest.trace.value import Value
@@ -36,13 +36,13 @@ class IntegerInfo:
 
 
 def _dtype_of(x: Any) -> DType:
-    return x._type.dtype if isinstance(x, Value) else as_dtype(x)
+    return type_of(x).dtype if isinstance(x, Value) else as_dtype(x)
 
 
 def finfo(type: Any, /) -> FloatInfo:
     """The precision and range of a floating type (or of a tensor's)."""
     dtype = _dtype_of(type)
-    if not dtype.is_differentiable:
+    if not dtype.is_inexact:
         raise DTypeError(f"finfo: {dtype} is not a floating type; use iinfo.")
     if dtype is bfloat16:
         return FloatInfo(

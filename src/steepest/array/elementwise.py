@@ -6,13 +6,21 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from steepest.array.conversion import as_value, floating, is_scalar, promoted, scalar_value
-from steepest.array.creation import asarray
+from steepest.array.conversion import (
+    as_value,
+    floating,
+    is_scalar,
+    promoted,
+    scalar_value,
+    type_of,
+)
+from steepest.array.creation import asarray, zeros_like
 from steepest.errors import ArgumentError, DTypeError
 from steepest.graph.dtypes import as_dtype, bool_
 from steepest.ops.elementwise import (
     arithmetic,
     comparison,
+    complex_parts,
     exponential,
     logical,
     rounding,
@@ -109,11 +117,14 @@ def greater_equal(x1: Any, x2: Any, /) -> Tensor:
 def abs(x: Any, /) -> Tensor:
     """The size of x without its sign."""
     value = as_value(x)
-    return value if value._type.dtype.is_bool else arithmetic.absolute(value)  # type: ignore
+    dtype = type_of(value).dtype
+    if dtype.is_complex:
+        return complex_parts.magnitude(value)
+    return value if dtype.is_bool else arithmetic.absolute(value)  # type: ignore[return-value]
 
 
 def sign(x: Any, /) -> Tensor:
-    """-1, 0 or 1; NaN stays NaN."""
+    """-1, 0 or 1; NaN stays NaN. For a complex number x / abs(x), and 0 for 0."""
     return arithmetic.sign(as_value(x))
 
 
@@ -177,19 +188,46 @@ def isnan(x: Any, /) -> Tensor:
 
 
 def isinf(x: Any, /) -> Tensor:
-    """Whether x is an infinity of either sign."""
+    """Whether x is an infinity of either sign; for a complex number, whether a part of it is."""
     value = as_value(x)
-    if not value._type.dtype.is_floating:  # type: ignore[union-attr]
+    dtype = type_of(value).dtype
+    if dtype.is_complex:
+        return logical_or(isinf(real(value)), isinf(imag(value)))
+    if not dtype.is_floating:
         return comparison.not_equal(value, value)
     return equal(abs(value), math.inf)
 
 
 def isfinite(x: Any, /) -> Tensor:
-    """Whether x is neither NaN nor an infinity."""
+    """Whether x is neither NaN nor an infinity; for a complex number, both parts of it."""
     value = as_value(x)
-    if not value._type.dtype.is_floating:  # type: ignore[union-attr]
+    dtype = type_of(value).dtype
+    if dtype.is_complex:
+        return logical_and(isfinite(real(value)), isfinite(imag(value)))
+    if not dtype.is_floating:
         return comparison.equal(value, value)
     return less(abs(value), math.inf)
+
+
+def real(x: Any, /) -> Tensor:
+    """The real part of a complex number; any other number is its own."""
+    value = as_value(x)
+    is_complex = type_of(value).dtype.is_complex
+    return complex_parts.real(value) if is_complex else value  # type: ignore[return-value]
+
+
+def imag(x: Any, /) -> Tensor:
+    """The imaginary part of a complex number; zero for any other number."""
+    value = as_value(x)
+    is_complex = type_of(value).dtype.is_complex
+    return complex_parts.imag(value) if is_complex else zeros_like(value)
+
+
+def conj(x: Any, /) -> Tensor:
+    """The complex conjugate: the imaginary part changes its sign; other numbers stay."""
+    value = as_value(x)
+    is_complex = type_of(value).dtype.is_complex
+    return complex_parts.conj(value) if is_complex else value  # type: ignore[return-value]
 
 
 def signbit(x: Any, /) -> Tensor:
@@ -228,7 +266,7 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
     The result has the data type of `x`. The gradient is 1 within the bounds, ends included.
     """
     value = as_value(x)
-    dtype = value._type.dtype  # type: ignore[union-attr]
+    dtype = type_of(value).dtype
     result = value
     if min is not None:
         low = scalar_value(min, dtype) if is_scalar(min) else as_value(min, dtype)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.array.conversion import as_value, normal_axis
+from steepest.array.conversion import as_value, normal_axis, shape_of, type_of
 from steepest.array.elementwise import where
 from steepest.array.manipulation import broadcast_arrays
 from steepest.errors import ArgumentError, TraceError
 from steepest.graph.dtypes import int64, to_storage
-from steepest.graph.types import TensorType
 from steepest.ops import indexing, movement
 from steepest.ops.elementwise.selection import convert
 from steepest.trace.origin import located
@@ -24,14 +23,9 @@ if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
 
 
-def _type(value: Value) -> TensorType:
-    assert isinstance(value._type, TensorType)
-    return value._type
-
-
 def _from_front(indices: Value, size: int) -> Value:
     """Count negative positions from the end."""
-    if _type(indices).dtype.kind != "signed":
+    if type_of(indices).dtype.kind != "signed":
         return indices
     if not indices.is_symbolic and indices._array.size and indices._array.min() >= 0:
         return indices
@@ -50,55 +44,53 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     """
     value = as_value(x)
     if axis is None:
-        if _type(value).ndim != 1:
-            raise ArgumentError(located(f"take: a tensor {_type(value).shape} needs axis=."))
+        if type_of(value).ndim != 1:
+            raise ArgumentError(located(f"take: a tensor {shape_of(value)} needs axis=."))
         axis = 0
-    along = normal_axis(axis, _type(value).ndim, "take")
-    positions = _from_front(as_value(indices), _type(value).shape[along])
+    along = normal_axis(axis, type_of(value).ndim, "take")
+    positions = _from_front(as_value(indices), shape_of(value)[along])
     return indexing.take(value, positions, axis=along)
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     """One number of `x` for each index, which has the shape of `x` but for `axis`."""
     value, positions = as_value(x), as_value(indices)
-    along = normal_axis(axis, _type(value).ndim, "take_along_axis")
+    along = normal_axis(axis, type_of(value).ndim, "take_along_axis")
     shape = tuple(
         size if n == along else max(size, other)
-        for n, (size, other) in enumerate(
-            zip(_type(positions).shape, _type(value).shape, strict=True)
-        )
+        for n, (size, other) in enumerate(zip(shape_of(positions), shape_of(value), strict=True))
     )
-    full = tuple(_type(value).shape[n] if n == along else size for n, size in enumerate(shape))
-    if _type(positions).shape != shape:
+    full = tuple(shape_of(value)[n] if n == along else size for n, size in enumerate(shape))
+    if shape_of(positions) != shape:
         positions = movement.broadcast_to(positions, shape=shape)
-    if _type(value).shape != full:
+    if shape_of(value) != full:
         value = movement.broadcast_to(value, shape=full)
-    positions = _from_front(positions, _type(value).shape[along])
+    positions = _from_front(positions, shape_of(value)[along])
     return indexing.take_along_axis(value, positions, axis=along)
 
 
 def scatter_add(x: Any, indices: Any, updates: Any, /, *, axis: int = 0) -> Tensor:
     """`x` with `updates` added at `indices` along `axis`; the counterpart of `take`."""
     value = as_value(x)
-    along = normal_axis(axis, _type(value).ndim, "scatter_add")
-    positions = _from_front(as_value(indices), _type(value).shape[along])
-    changes = as_value(updates, _type(value).dtype)
+    along = normal_axis(axis, type_of(value).ndim, "scatter_add")
+    positions = _from_front(as_value(indices), shape_of(value)[along])
+    changes = as_value(updates, type_of(value).dtype)
     return indexing.scatter_add(value, positions, changes, axis=along)
 
 
 def get_item(x: Value, key: Any) -> Tensor:
     """`x[key]` with integers, slices, `...`, `None`, and integer or boolean tensors."""
-    parts = _expand_key(key, _type(x).ndim)
-    basic, new_axes, advanced = _split_key(parts, _type(x).shape)
+    parts = _expand_key(key, type_of(x).ndim)
+    basic, new_axes, advanced = _split_key(parts, shape_of(x))
     result = _basic(x, basic)
     dropped = [n for n, part in enumerate(basic) if isinstance(part, int)]
-    shape = tuple(size for n, size in enumerate(_type(result).shape) if n not in dropped)
-    if shape != _type(result).shape:
+    shape = tuple(size for n, size in enumerate(shape_of(result)) if n not in dropped)
+    if shape != shape_of(result):
         result = movement.reshape(result, shape=shape)
     if advanced:
         result = _advanced(result, advanced)
     if new_axes:
-        sizes = list(_type(result).shape)
+        sizes = list(shape_of(result))
         for position in new_axes:
             sizes.insert(position, 1)
         result = movement.reshape(result, shape=tuple(sizes))
@@ -115,8 +107,8 @@ def _consumed(part: Any) -> int:
         return 0
     if _is_array(part):
         value = as_value(part)
-        if _type(value).dtype.is_bool:
-            return _type(value).ndim
+        if type_of(value).dtype.is_bool:
+            return type_of(value).ndim
     return 1
 
 
@@ -183,7 +175,7 @@ def _integer(part: Any, size: int, axis: int) -> int:
 
 def _index_tensors(value: Value) -> list[Value]:
     """The integer positions that an index tensor means: a boolean one means where it is true."""
-    dtype = _type(value).dtype
+    dtype = type_of(value).dtype
     if dtype.is_bool:
         if value.is_symbolic or state.trace is not None:
             raise TraceError(
@@ -201,7 +193,7 @@ def _index_tensors(value: Value) -> list[Value]:
 def _basic(x: Value, basic: list[Any]) -> Value:
     """Apply integers (as ranges of size 1) and slices."""
     start, stop, step, flipped = [], [], [], []
-    for axis, (part, size) in enumerate(zip(basic, _type(x).shape, strict=True)):
+    for axis, (part, size) in enumerate(zip(basic, shape_of(x), strict=True)):
         if isinstance(part, int):
             part = slice(part, part + 1, 1)
         first, last, by = part.indices(size)
@@ -216,7 +208,7 @@ def _basic(x: Value, basic: list[Any]) -> Value:
         step.append(by)
     full = all(
         first == 0 and last == size and by == 1
-        for first, last, by, size in zip(start, stop, step, _type(x).shape, strict=True)
+        for first, last, by, size in zip(start, stop, step, shape_of(x), strict=True)
     )
     if not full:
         x = movement.slice_(x, start=tuple(start), stop=tuple(stop), step=tuple(step))
@@ -226,7 +218,7 @@ def _basic(x: Value, basic: list[Any]) -> Value:
 def _advanced(x: Value, advanced: dict[int, Value]) -> Value:
     """Replace axes by index tensors, which broadcast against each other, as NumPy does."""
     axes = sorted(advanced)
-    shape = _type(x).shape
+    shape = shape_of(x)
     indices = [_checked_range(advanced[axis], shape[axis], axis) for axis in axes]
     indices = [
         convert(_from_front(each, shape[axis]), dtype=int64)
@@ -246,11 +238,11 @@ def _advanced(x: Value, advanced: dict[int, Value]) -> Value:
     result = indexing.take(flat, position, axis=0)
     if not together or axes[0] == 0:
         return result
-    width = len(_type(position).shape)
+    width = len(shape_of(position))
     order = (
         *range(width, width + axes[0]),
         *range(width),
-        *range(width + axes[0], _type(result).ndim),
+        *range(width + axes[0], type_of(result).ndim),
     )
     return movement.transpose(result, axes=order)
 
@@ -282,7 +274,7 @@ def set_item(x: Value, key: Any, update: Any) -> None:
         )
     if x._requires_grad and x._record is not None:
         raise TraceError(located("x[...] = y: x was computed from others; use where instead."))
-    dtype = _type(x).dtype
+    dtype = type_of(x).dtype
     parts = key if isinstance(key, tuple) else (key,)
     numpy_key = tuple(part._stored() if isinstance(part, Value) else part for part in parts)
     numbers = as_value(update, dtype)._stored()

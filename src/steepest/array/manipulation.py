@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.array.conversion import as_value, normal_axes, normal_axis, promoted
+from steepest.array.conversion import (
+    as_value,
+    normal_axes,
+    normal_axis,
+    promoted,
+    shape_of,
+)
 from steepest.errors import ArgumentError, ShapeError
 from steepest.graph.dtypes import bool_
-from steepest.graph.types import TensorType
 from steepest.ops import movement
 from steepest.ops.elementwise.selection import convert, where
 from steepest.ops.indexing import take
 from steepest.ops.primitive import broadcast_shapes
 from steepest.ops.sources import full
 from steepest.trace.origin import located
-from steepest.trace.value import Value, apply, make_constant
+from steepest.trace.value import apply, make_constant
 
 if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
-
-
-def _shape(value: Value) -> tuple[int, ...]:
-    assert isinstance(value._type, TensorType)
-    return value._type.shape
 
 
 def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
@@ -35,13 +35,13 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
     sizes = [shape] if isinstance(shape, int | np.integer) else list(shape)
     if sizes.count(-1) > 1:
         raise ShapeError(located(f"reshape: shape {tuple(sizes)} has more than one -1."))
-    size = math.prod(_shape(value))
+    size = math.prod(shape_of(value))
     if -1 in sizes:
         known = math.prod(each for each in sizes if each != -1)
         if known == 0 or size % known:
             raise ShapeError(
                 located(
-                    f"reshape: tensor {_shape(value)} has {size} numbers, which do not fill "
+                    f"reshape: tensor {shape_of(value)} has {size} numbers, which do not fill "
                     f"shape {tuple(sizes)}."
                 )
             )
@@ -51,13 +51,13 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
         copied = value._detached()
         copied._array = value._array.copy()
         value = copied
-    return value if wanted == _shape(value) else movement.reshape(value, shape=wanted)  # type: ignore
+    return value if wanted == shape_of(value) else movement.reshape(value, shape=wanted)  # type: ignore
 
 
 def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
     """The axes in another order: axis n of the result is axis `axes[n]` of x."""
     value = as_value(x)
-    ndim = len(_shape(value))
+    ndim = len(shape_of(value))
     order = tuple(normal_axis(axis, ndim, "permute_dims") for axis in axes)
     return movement.transpose(value, axes=order)
 
@@ -65,16 +65,16 @@ def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
 def matrix_transpose(x: Any, /) -> Tensor:
     """The last two axes swapped."""
     value = as_value(x)
-    ndim = len(_shape(value))
+    ndim = len(shape_of(value))
     if ndim < 2:
-        raise ShapeError(located(f"matrix_transpose: the tensor {_shape(value)} is no matrix."))
+        raise ShapeError(located(f"matrix_transpose: the tensor {shape_of(value)} is no matrix."))
     return movement.transpose(value, axes=(*range(ndim - 2), ndim - 1, ndim - 2))
 
 
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int], /) -> Tensor:
     """Axes moved to other places; the others keep their order."""
     value = as_value(x)
-    ndim = len(_shape(value))
+    ndim = len(shape_of(value))
     from_axes = [source] if isinstance(source, int) else list(source)
     to_axes = [destination] if isinstance(destination, int) else list(destination)
     from_axes = [normal_axis(axis, ndim, "moveaxis") for axis in from_axes]
@@ -88,22 +88,22 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 def squeeze(x: Any, /, axis: int | tuple[int, ...]) -> Tensor:
     """Without the given axes, whose size must be 1."""
     value = as_value(x)
-    axes = normal_axes(axis, len(_shape(value)), "squeeze")
-    wrong = [n for n in axes if _shape(value)[n] != 1]
+    axes = normal_axes(axis, len(shape_of(value)), "squeeze")
+    wrong = [n for n in axes if shape_of(value)[n] != 1]
     if wrong:
         raise ShapeError(
-            located(f"squeeze: axis {wrong[0]} of the tensor {_shape(value)} is not of size 1.")
+            located(f"squeeze: axis {wrong[0]} of the tensor {shape_of(value)} is not of size 1.")
         )
-    return reshape(value, [size for n, size in enumerate(_shape(value)) if n not in axes])
+    return reshape(value, [size for n, size in enumerate(shape_of(value)) if n not in axes])
 
 
 def expand_dims(x: Any, /, axis: int | tuple[int, ...] = 0) -> Tensor:
     """With new axes of size 1 at the given positions of the result."""
     value = as_value(x)
     count = 1 if isinstance(axis, int) else len(axis)
-    ndim = len(_shape(value)) + count
+    ndim = len(shape_of(value)) + count
     axes = normal_axes(axis, ndim, "expand_dims")
-    sizes = iter(_shape(value))
+    sizes = iter(shape_of(value))
     return reshape(value, [1 if n in axes else next(sizes) for n in range(ndim)])
 
 
@@ -115,7 +115,7 @@ def broadcast_to(x: Any, /, shape: Sequence[int]) -> Tensor:
 def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     """All repeated to their common shape."""
     values = [as_value(array) for array in arrays]
-    shapes = [_shape(value) for value in values]
+    shapes = [shape_of(value) for value in values]
     roles = [f"tensor {n}" for n in range(len(values))]
     common = broadcast_shapes("broadcast_arrays", roles, shapes)
     return [broadcast_to(value, common) for value in values]
@@ -127,11 +127,8 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Tensor:
         raise ArgumentError(located("concat: there is nothing to join."))
     values = promoted(*arrays)
     if axis is None:
-        flat = [
-            reshape(value, (-1,)) if value._type.size else reshape(value, (0,)) for value in values
-        ]  # type: ignore
-        return movement.concat(*flat, axis=0)
-    return movement.concat(*values, axis=normal_axis(axis, len(_shape(values[0])), "concat"))
+        return movement.concat(*(reshape(value, (-1,)) for value in values), axis=0)
+    return movement.concat(*values, axis=normal_axis(axis, len(shape_of(values[0])), "concat"))
 
 
 def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
@@ -139,9 +136,9 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
     if not arrays:
         raise ArgumentError(located("stack: there is nothing to join."))
     values = promoted(*arrays)
-    shapes = {_shape(value) for value in values}
+    shapes = {shape_of(value) for value in values}
     if len(shapes) > 1:
-        listed = " and ".join(str(_shape(value)) for value in values)
+        listed = " and ".join(str(shape_of(value)) for value in values)
         raise ShapeError(located(f"stack: shapes differ: {listed}."))
     return concat([expand_dims(value, axis=axis) for value in values], axis=axis)
 
@@ -155,7 +152,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
 def flip(x: Any, /, *, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """In reverse order along `axis` (default all)."""
     value = as_value(x)
-    axes = normal_axes(axis, len(_shape(value)), "flip")
+    axes = normal_axes(axis, len(shape_of(value)), "flip")
     return movement.flip(value, axes=axes)
 
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.array.conversion import normal_axis, promoted
+from steepest.array.conversion import normal_axis, promoted, shape_of
 from steepest.array.manipulation import broadcast_to, reshape
 from steepest.errors import ArgumentError, ShapeError
-from steepest.graph.types import Shape, TensorType
 from steepest.ops import movement, reduction
 from steepest.ops.contraction import LETTERS, contract
 from steepest.ops.elementwise.arithmetic import multiply
@@ -24,18 +23,13 @@ if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
 
 
-def _shape(value: Value) -> Shape:
-    assert isinstance(value._type, TensorType)
-    return value._type.shape
-
-
 def matmul(x1: Any, x2: Any, /) -> Tensor:
     """The matrix product over the last two axes; leading axes broadcast.
 
     A vector on the left is a row, on the right a column, and its axis is dropped again.
     """
     left, right = promoted(x1, x2)
-    left_shape, right_shape = _shape(left), _shape(right)
+    left_shape, right_shape = shape_of(left), shape_of(right)
     if not left_shape or not right_shape:
         raise ShapeError(located(f"matmul: left {left_shape} or right {right_shape} has no axis."))
     inner = right_shape[0] if len(right_shape) == 1 else right_shape[-2]
@@ -72,11 +66,11 @@ def _aligned_batches(
     roles = ("left", "right")
     left_batch = [each for each in left_letters if each not in "ijk"]
     right_batch = [each for each in right_letters if each not in "ijk"]
-    shapes = [_shape(left)[: len(left_batch)], _shape(right)[: len(right_batch)]]
+    shapes = [shape_of(left)[: len(left_batch)], shape_of(right)[: len(right_batch)]]
     broadcast_shapes("matmul", roles, shapes)
     for letter in set(left_batch) & set(right_batch):
         left_axis, right_axis = left_letters.index(letter), right_letters.index(letter)
-        left_size, right_size = _shape(left)[left_axis], _shape(right)[right_axis]
+        left_size, right_size = shape_of(left)[left_axis], shape_of(right)[right_axis]
         if left_size == right_size:
             continue
         if left_size == 1:
@@ -88,7 +82,7 @@ def _aligned_batches(
 
 
 def _without_axis(value: Value, axis: int) -> Value:
-    shape = _shape(value)
+    shape = shape_of(value)
     return movement.reshape(value, shape=shape[:axis] + shape[axis + 1 :])
 
 
@@ -97,7 +91,7 @@ def tensordot(
 ) -> Tensor:
     """The product summed over `axes`: the last n of x1 with the first n of x2, or two lists."""
     left, right = promoted(x1, x2)
-    left_ndim, right_ndim = len(_shape(left)), len(_shape(right))
+    left_ndim, right_ndim = len(shape_of(left)), len(shape_of(right))
     if isinstance(axes, int):
         left_axes = list(range(left_ndim - axes, left_ndim))
         right_axes = list(range(axes))
@@ -108,11 +102,11 @@ def tensordot(
     free = iter(LETTERS[left_ndim:])
     paired = dict(zip(right_axes, left_axes, strict=True))
     for right_axis, left_axis in paired.items():
-        if _shape(left)[left_axis] != _shape(right)[right_axis]:
+        if shape_of(left)[left_axis] != shape_of(right)[right_axis]:
             raise ShapeError(
                 located(
-                    f"tensordot: left {_shape(left)} axis {left_axis} and right {_shape(right)} "
-                    f"axis {right_axis} differ in size."
+                    f"tensordot: left {shape_of(left)} axis {left_axis} and right "
+                    f"{shape_of(right)} axis {right_axis} differ in size."
                 )
             )
     right_letters = "".join(
@@ -126,15 +120,17 @@ def tensordot(
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """The sum of products along one axis, counted from the end; the others broadcast."""
     left, right = promoted(x1, x2)
-    smaller = min(len(_shape(left)), len(_shape(right)))
+    smaller = min(len(shape_of(left)), len(shape_of(right)))
     if not -smaller <= axis <= -1:
         raise ShapeError(located(f"vecdot: axis {axis} must be within [-{smaller}, -1]."))
-    if _shape(left)[axis] != _shape(right)[axis]:
+    if shape_of(left)[axis] != shape_of(right)[axis]:
         raise ShapeError(
-            located(f"vecdot: left {_shape(left)} and right {_shape(right)} differ in axis {axis}.")
+            located(
+                f"vecdot: left {shape_of(left)} and right {shape_of(right)} differ in axis {axis}."
+            )
         )
     product = multiply(left, right)
-    return reduction.sum_(product, axes=(len(_shape(product)) + axis,))
+    return reduction.sum_(product, axes=(len(shape_of(product)) + axis,))
 
 
 def einsum(equation: str, /, *operands: Any) -> Tensor:
@@ -172,18 +168,18 @@ def _parse_equation(equation: str, values: Sequence[Value]) -> tuple[list[str], 
         )
     spare = [each for each in reversed(LETTERS) if each not in compact]
     widths = [
-        len(_shape(value)) - len(term.replace("...", ""))
+        len(shape_of(value)) - len(term.replace("...", ""))
         for value, term in zip(values, terms, strict=True)
         if "..." in term
     ]
     dots = "".join(spare[: max(widths, default=0)])
     written = []
     for value, term in zip(values, terms, strict=True):
-        width = len(_shape(value)) - len(term.replace("...", ""))
+        width = len(shape_of(value)) - len(term.replace("...", ""))
         written.append(term.replace("...", dots[len(dots) - width :] if "..." in term else ""))
-        if len(written[-1]) != len(_shape(value)):
+        if len(written[-1]) != len(shape_of(value)):
             raise ShapeError(
-                located(f"einsum: operand {_shape(value)} does not have the axes of {term!r}.")
+                located(f"einsum: operand {shape_of(value)} does not have the axes of {term!r}.")
             )
     if not arrow:
         counted = "".join(written)
@@ -200,7 +196,7 @@ def _parse_equation(equation: str, values: Sequence[Value]) -> tuple[list[str], 
 def _letter_sizes(equation: str, values: Sequence[Value], terms: Sequence[str]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for value, letters in zip(values, terms, strict=True):
-        for letter, size in zip(letters, _shape(value), strict=True):
+        for letter, size in zip(letters, shape_of(value), strict=True):
             known = sizes.setdefault(letter, size)
             if known != size and 1 not in (known, size):
                 raise ShapeError(
@@ -216,10 +212,10 @@ def _diagonal(value: Value, letters: str) -> tuple[Value, str]:
         while letters.count(letter) > 1:
             first = letters.index(letter)
             second = letters.index(letter, first + 1)
-            size = _shape(value)[first]
+            size = shape_of(value)[first]
             order = [n for n in range(len(letters)) if n not in (first, second)]
             moved = movement.transpose(value, axes=(first, second, *order))
-            rest = [_shape(value)[n] for n in order]
+            rest = [shape_of(value)[n] for n in order]
             flat = reshape(moved, (size * size, *rest))
             positions = make_constant(_diagonal_positions(size))
             value = take(flat, positions, axis=0)
@@ -262,6 +258,6 @@ def _full_size(value: Value, letters: str, shared: str, sizes: dict[str, int]) -
     """Repeat axes of size 1 that another operand has in full."""
     shape = tuple(
         sizes[letter] if letter in shared else size
-        for letter, size in zip(letters, _shape(value), strict=True)
+        for letter, size in zip(letters, shape_of(value), strict=True)
     )
-    return value if shape == _shape(value) else movement.broadcast_to(value, shape=shape)
+    return value if shape == shape_of(value) else movement.broadcast_to(value, shape=shape)

@@ -11,11 +11,12 @@ from steepest.array.conversion import (
     floating,
     normal_axes,
     normal_axis,
+    shape_of,
+    type_of,
 )
 from steepest.array.elementwise import abs, exp, log, sqrt, where
 from steepest.errors import ArgumentError
 from steepest.graph.dtypes import DType, as_dtype, bool_, uint64
-from steepest.graph.types import TensorType
 from steepest.ops import reduction
 from steepest.ops.elementwise.arithmetic import add, multiply, subtract
 from steepest.ops.elementwise.selection import convert, stop_gradient
@@ -30,17 +31,12 @@ if TYPE_CHECKING:
 Axis = int | tuple[int, ...] | None
 
 
-def _type(value: Value) -> TensorType:
-    assert isinstance(value._type, TensorType)
-    return value._type
-
-
 def _reduce(primitive: Primitive, value: Value, axis: Axis, keepdims: bool) -> Any:
     """Apply a reduction; with `keepdims` the reduced axes stay, with size 1."""
-    axes = normal_axes(axis, _type(value).ndim, primitive.name)
+    axes = normal_axes(axis, type_of(value).ndim, primitive.name)
     result = primitive(value, axes=axes) if axes else value
     if keepdims:
-        kept = tuple(1 if n in axes else size for n, size in enumerate(_type(value).shape))
+        kept = tuple(1 if n in axes else size for n, size in enumerate(shape_of(value)))
         return reshape(result, shape=kept)
     return result
 
@@ -57,14 +53,14 @@ def _total_dtype(dtype: DType, asked: Any) -> DType:
 def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (default all); integers are added in 64 bits."""
     value = as_value(x)
-    value = as_value(value, _total_dtype(_type(value).dtype, dtype))
+    value = as_value(value, _total_dtype(type_of(value).dtype, dtype))
     return _reduce(reduction.sum_, value, axis, keepdims)
 
 
 def prod(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The product over `axis` (default all); integers are multiplied in 64 bits."""
     value = as_value(x)
-    value = as_value(value, _total_dtype(_type(value).dtype, dtype))
+    value = as_value(value, _total_dtype(type_of(value).dtype, dtype))
     return _reduce(reduction.product, value, axis, keepdims)
 
 
@@ -79,8 +75,8 @@ def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def _count(value: Value, axis: Axis) -> int:
-    axes = normal_axes(axis, _type(value).ndim, "mean")
-    return math.prod(_type(value).shape[n] for n in axes)
+    axes = normal_axes(axis, type_of(value).ndim, "mean")
+    return math.prod(shape_of(value)[n] for n in axes)
 
 
 def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -124,9 +120,9 @@ def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Te
 
 def _position(primitive: Primitive, x: Any, axis: int | None, keepdims: bool) -> Any:
     value = as_value(x)
-    shape = _type(value).shape
+    shape = shape_of(value)
     if axis is None:
-        result = primitive(reshape(value, shape=(_type(value).size,)), axis=0)
+        result = primitive(reshape(value, shape=(type_of(value).size,)), axis=0)
         return reshape(result, shape=(1,) * len(shape)) if keepdims else result
     along = normal_axis(axis, len(shape), primitive.name)
     result = primitive(value, axis=along)
@@ -153,8 +149,8 @@ def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor
     result = add(total, finite)
     if keepdims:
         return result
-    axes = normal_axes(axis, _type(value).ndim, "logsumexp")
-    shape = tuple(size for n, size in enumerate(_type(value).shape) if n not in axes)
+    axes = normal_axes(axis, type_of(value).ndim, "logsumexp")
+    shape = tuple(size for n, size in enumerate(shape_of(value)) if n not in axes)
     return reshape(result, shape=shape)
 
 
@@ -162,21 +158,21 @@ def _cumulative(
     primitive: Primitive, x: Any, axis: int | None, dtype: Any, include_initial: bool, initial: int
 ) -> Any:
     value = as_value(x)
-    value = as_value(value, _total_dtype(_type(value).dtype, dtype))
+    value = as_value(value, _total_dtype(type_of(value).dtype, dtype))
     if axis is None:
-        if _type(value).ndim > 1:
+        if type_of(value).ndim > 1:
             raise ArgumentError(
-                located(f"{primitive.name}: a tensor {_type(value).shape} needs axis=.")
+                located(f"{primitive.name}: a tensor {shape_of(value)} needs axis=.")
             )
         axis = 0
-    along = normal_axis(axis, _type(value).ndim, primitive.name)
-    if _type(value).ndim == 0:
+    along = normal_axis(axis, type_of(value).ndim, primitive.name)
+    if type_of(value).ndim == 0:
         return value
     result = primitive(value, axis=along)
     if not include_initial:
         return result
-    shape = tuple(1 if n == along else size for n, size in enumerate(_type(value).shape))
-    first = Value._zeros(shape, _type(value).dtype) + initial  # type: ignore[operator]
+    shape = tuple(1 if n == along else size for n, size in enumerate(shape_of(value)))
+    first = Value._zeros(shape, type_of(value).dtype) + initial  # type: ignore[operator]
     return concat(first, result, axis=along)
 
 
@@ -199,8 +195,8 @@ def diff(
 ) -> Tensor:
     """Differences of neighbours along `axis`, taken `n` times."""
     value = as_value(x)
-    along = normal_axis(axis, _type(value).ndim, "diff")
-    dtype = _type(value).dtype
+    along = normal_axis(axis, type_of(value).ndim, "diff")
+    dtype = type_of(value).dtype
     parts = [as_value(each, dtype) for each in (prepend, value, append) if each is not None]
     result: Any = concat(*parts, axis=along) if len(parts) > 1 else value
     for _ in range(n):

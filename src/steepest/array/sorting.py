@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from steepest.array.conversion import as_value, normal_axis, promoted
+from steepest.array.conversion import as_value, normal_axis, promoted, type_of
 from steepest.array.elementwise import logical_not
 from steepest.array.manipulation import expand_dims, reshape
 from steepest.array.reductions import any as any_
@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The positions that sort `x` along `axis`; always stable, NaN last when ascending."""
     value = as_value(x)
-    assert isinstance(value._type, TensorType)
-    along = normal_axis(axis, value._type.ndim, "argsort")
+    along = normal_axis(axis, type_of(value).ndim, "argsort")
     return indexing.argsort(value, axis=along, descending=descending)
 
 
 def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The numbers of `x` in order along `axis`."""
     value = as_value(x)
-    assert isinstance(value._type, TensorType)
-    along = normal_axis(axis, value._type.ndim, "sort")
+    along = normal_axis(axis, type_of(value).ndim, "sort")
     order = indexing.argsort(value, axis=along, descending=descending)
     return indexing.take_along_axis(value, order, axis=along)
 

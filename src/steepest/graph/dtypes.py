@@ -49,8 +49,14 @@ class DType:
         return self.kind == "bool"
 
     @property
-    def is_differentiable(self) -> bool:
+    def is_inexact(self) -> bool:
+        """Whether its numbers have fractions: floating or complex."""
         return self.kind in ("floating", "complex")
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether gradients are taken by it; complex numbers have none yet."""
+        return self.kind == "floating"
 
     def __repr__(self) -> str:
         return f"steepest.{self.name}"

@@ -15,6 +15,7 @@ from steepest.ops import (
 from steepest.ops.elementwise import (
     arithmetic,
     comparison,
+    complex_parts,
     exponential,
     logical,
     rounding,
@@ -30,6 +31,7 @@ __all__ = [
     "Sample",
     "arithmetic",
     "comparison",
+    "complex_parts",
     "contraction",
     "control",
     "exponential",

@@ -94,6 +94,7 @@ KINDS = {
     "ordered": frozenset({"bool", "signed", "unsigned", "floating"}),
     "floating": frozenset({"floating", "complex"}),
     "real floating": frozenset({"floating"}),
+    "complex": frozenset({"complex"}),
     "integer": frozenset({"signed", "unsigned"}),
     "integer or bool": frozenset({"bool", "signed", "unsigned"}),
 }

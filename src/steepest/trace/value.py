@@ -243,9 +243,16 @@ def _is_recorded(op: Primitive, operands: Sequence[Value], result_type: NodeType
     """Whether a gradient may flow through this operation."""
     if not state.gradients_enabled or (op.gradient is None and op is not item):
         return False
-    if isinstance(result_type, TensorType) and not result_type.dtype.is_differentiable:
+    if not any(operand._requires_grad for operand in operands):
         return False
-    return any(operand._requires_grad for operand in operands)
+    if isinstance(result_type, TensorType) and result_type.dtype.is_complex:
+        raise GradientError(
+            located(
+                f"{op.name}: the result {result_type} is complex, and gradients are not taken "
+                f"through complex numbers yet. Use detach() on the operands, or no_grad()."
+            )
+        )
+    return not isinstance(result_type, TensorType) or result_type.dtype.is_differentiable
 
 
 def assign(target: Value, source: Value) -> None:

@@ -107,7 +107,7 @@ sign: Primitive = elementwise(
     evaluate=np.sign,
     gradient=None,
     samples=unary(),
-    accepts="real",
+    accepts="number",
 )
 
 sqrt: Primitive = elementwise(

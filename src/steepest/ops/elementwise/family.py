@@ -35,7 +35,7 @@ def elementwise(
     gradient: Sequence[Callable[..., Tensor] | None] | Callable[..., Tensor] | None,
     samples: Callable[[], Iterable[Sample]],
     accepts: str = "floating",
-    result: DType | None = None,
+    result: DType | Callable[[DType], DType] | None = None,
     roles: Sequence[str] | None = None,
 ) -> Primitive:
     """Make an elementwise primitive.
@@ -46,7 +46,8 @@ def elementwise(
             unary operation, or `None` where the derivative is zero everywhere.
         samples: where the tests try it (see `unary` and `binary`).
         accepts: the data types taken, a key of `primitive.KINDS`.
-        result: the data type of the result, when it is not that of the operands.
+        result: the data type of the result, when it is not that of the operands: a fixed one, or
+            a function of theirs.
         roles: what messages call the operands.
     """
     count = evaluate.nin if isinstance(evaluate, np.ufunc) else evaluate.__code__.co_argcount
@@ -57,7 +58,9 @@ def elementwise(
             check_kind(name, role, operand, accepts)
         check_same_dtype(name, names, operands)
         shape = broadcast_shapes(name, names, [operand.shape for operand in operands])
-        return TensorType(shape, result or operands[0].dtype)
+        own = operands[0].dtype
+        dtype = own if result is None else result if isinstance(result, DType) else result(own)
+        return TensorType(shape, dtype)
 
     rules = (gradient,) if callable(gradient) else gradient
     return Primitive(
