@@ -165,9 +165,23 @@ remainder: Primitive = elementwise(
     accepts="real",
 )
 
+
+def _floor_divide(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The quotient rounded down; with infinities the rounded quotient, where NumPy has NaN.
+
+    Finite numbers are left to NumPy, which divides exactly: 1.0 // 0.1 is 9, though 1.0 / 0.1
+    rounds to 10.
+    """
+    result = np.floor_divide(left, right)
+    if left.dtype.kind != "f":
+        return result
+    infinite = np.isinf(left) | np.isinf(right)
+    return np.where(infinite, np.floor(left / right), result) if infinite.any() else result
+
+
 floor_divide: Primitive = elementwise(
     "floor_divide",
-    evaluate=np.floor_divide,
+    evaluate=_floor_divide,
     gradient=None,
     samples=_division_samples,
     accepts="real",

@@ -16,9 +16,25 @@ exp = elementwise(
     samples=unary(),
 )
 
+
+def _expm1(x: np.ndarray) -> np.ndarray:
+    """exp(x) - 1; for complex numbers with the standard's values at infinities, NumPy's differ."""
+    if x.dtype.kind != "c":
+        return np.expm1(x)
+    sine = np.sin(x.imag)
+    half_sine = np.sin(x.imag / 2)
+    result = np.empty_like(x)
+    result.real = np.expm1(x.real) * np.cos(x.imag) - 2 * half_sine * half_sine
+    result.imag = np.where(x.imag == 0, x.imag, np.exp(x.real) * sine)
+    undirected = np.isinf(x.real) & ~np.isfinite(x.imag)
+    result[undirected & (x.real < 0)] = -1
+    result.real[undirected & (x.real > 0)] = np.inf
+    return result
+
+
 expm1 = elementwise(
     "expm1",
-    evaluate=np.expm1,
+    evaluate=_expm1,
     gradient=lambda output_grad, output, x: output_grad * (output + 1),
     samples=unary(),
 )
