@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_attributes_become_parameters_buffers_and_children():
     assert [name for name, _ in net.named_children()] == ["body", "head"]
     assert [name for name, _ in net.named_modules()] == ["", "body", "body.0", "body.1", "head"]
     assert [name for name, _ in net.named_parameters(recurse=False)] == ["scale"]
-    assert [name for name, _ in net.named_parameters(prefix="net")][0] == "net.scale"
+    assert next(net.named_parameters(prefix="net"))[0] == "net.scale"
     assert list(net.state_dict()) == [
         "scale",
         "steps",
@@ -172,7 +173,7 @@ def test_plain_lists_of_layers_are_refused():
         list(Hidden().parameters())
     assert str(error.value) == (
         "Hidden.layers is a plain list that holds a Linear, which training would not find. "
-        "Wrap it: nn.ModuleList(...)."
+        "Use nn.ModuleList instead."
     )
 
 
@@ -313,7 +314,7 @@ def test_shared_tensors_must_agree():
     net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
     net[1].weight = net[0].weight
     with pytest.raises(
-        CheckpointError, match="'0.weight' and '1.weight' are one shared tensor here, but differ"
+        CheckpointError, match=r"'0\.weight' and '1\.weight' are one shared tensor here, but differ"
     ):
         net.load_state_dict({"0.weight": np.zeros((2, 2)), "1.weight": np.ones((2, 2))})
 
@@ -330,7 +331,7 @@ def test_state_that_is_no_state():
 def test_any_stack_of_layers_round_trips(widths, normalized):
     def build():
         layers = []
-        for width, outputs in zip(widths, widths[1:], strict=False):
+        for width, outputs in itertools.pairwise(widths):
             layers.append(nn.Linear(width, outputs))
             if normalized:
                 layers.append(nn.BatchNorm1d(outputs))
@@ -367,13 +368,13 @@ def test_to_changes_the_data_type_and_keeps_sharing():
 def test_forward_hooks():
     net = Net()
     seen = []
-    handle = net.head.register_forward_hook(lambda module, inputs, out: seen.append(out.shape))
+    handle = net.head.register_forward_hook(lambda _module, _inputs, out: seen.append(out.shape))
     net(st.ones((5, 4)))
     handle.remove()
     handle.remove()
     net(st.ones((5, 4)))
     assert seen == [(5, 2)]
-    net.head.register_forward_hook(lambda module, inputs, out: out * 0)
+    net.head.register_forward_hook(lambda _module, _inputs, out: out * 0)
     assert (net(st.ones((5, 4))).numpy() == 0).all()
 
 

@@ -15,9 +15,17 @@ import numpy as np
 import steepest as st
 from steepest.array.tensor import Tensor
 from steepest.errors import ArgumentError, DTypeError, ShapeError, did_you_mean
+from steepest.trace.origin import located
+from steepest.trace.scope import current_scope
 from steepest.trace.state import state
 
 REDUCTIONS = ("none", "mean", "sum")
+
+
+def complaint(message: str) -> str:
+    """Add the user's line to an error message, unless it begins with the layer being called."""
+    layer = current_scope()
+    return message if layer and message.startswith(f"{layer}: ") else located(message)
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -38,8 +46,25 @@ def require_floating(tensor: Tensor, operation: str, role: str = "input") -> Non
     """
     if not tensor.dtype.is_floating:
         raise DTypeError(
-            f"{operation}: {role} {tensor.shape} is {tensor.dtype.name}, but must be floating "
-            f"point. Convert it with .astype(steepest.float32)."
+            complaint(
+                f"{operation}: {role} {tensor.shape} is {tensor.dtype.name}, but must be floating "
+                f"point. Convert it with .astype(steepest.float32)."
+            )
+        )
+
+
+def require_integers(tensor: Tensor, operation: str, role: str) -> None:
+    """Refuse a tensor that does not hold integers.
+
+    Raises:
+        DTypeError: `tensor` holds other numbers.
+    """
+    if not tensor.dtype.is_integer:
+        raise DTypeError(
+            complaint(
+                f"{operation}: {role} {tensor.shape} must hold integers, but is "
+                f"{tensor.dtype.name}. Convert with .astype(steepest.int64)."
+            )
         )
 
 
@@ -51,9 +76,11 @@ def require_same_dtype(tensor: Tensor, weight: Tensor, operation: str) -> None:
     """
     if tensor.dtype is not weight.dtype:
         raise DTypeError(
-            f"{operation}: input {tensor.shape} is {tensor.dtype.name}, but the weight "
-            f"{weight.shape} is {weight.dtype.name}. "
-            f"Convert the input with .astype(steepest.{weight.dtype.name})."
+            complaint(
+                f"{operation}: input {tensor.shape} is {tensor.dtype.name}, but the weight "
+                f"{weight.shape} is {weight.dtype.name}. "
+                f"Convert the input with .astype(steepest.{weight.dtype.name})."
+            )
         )
 
 
@@ -68,8 +95,10 @@ def require_same_shape(left: Tensor, right: Tensor, operation: str, roles: Seque
     if left.shape == right.shape:
         return
     raise ShapeError(
-        f"{operation}: {roles[0]} {left.shape} and {roles[1]} {right.shape} must have the same "
-        f"shape.{_shape_advice(left.shape, right.shape, roles)}"
+        complaint(
+            f"{operation}: {roles[0]} {left.shape} and {roles[1]} {right.shape} must have the same "
+            f"shape.{_shape_advice(left.shape, right.shape, roles)}"
+        )
     )
 
 
@@ -93,8 +122,10 @@ def check_reduction(reduction: str, operation: str, allowed: Sequence[str] = RED
     """
     if reduction not in allowed:
         raise ArgumentError(
-            f"{operation}: reduction must be one of {', '.join(map(repr, allowed))}, "
-            f"got {reduction!r}.{did_you_mean(str(reduction), allowed)}"
+            complaint(
+                f"{operation}: reduction must be one of {', '.join(map(repr, allowed))}, "
+                f"got {reduction!r}.{did_you_mean(str(reduction), allowed)}"
+            )
         )
 
 
@@ -105,7 +136,7 @@ def check_probability(value: float, operation: str, role: str = "p") -> None:
         ArgumentError: `value` is below 0, above 1 or NaN.
     """
     if not 0.0 <= value <= 1.0:
-        raise ArgumentError(f"{operation}: {role} must be from 0 to 1, got {value}.")
+        raise ArgumentError(complaint(f"{operation}: {role} must be from 0 to 1, got {value}."))
 
 
 def check_positive_int(value: Any, operation: str, role: str, lowest: int = 1) -> int:
@@ -117,7 +148,9 @@ def check_positive_int(value: Any, operation: str, role: str, lowest: int = 1) -
     is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_integer or value < lowest:
         raise ArgumentError(
-            f"{operation}: {role} must be a whole number of at least {lowest}, got {value!r}."
+            complaint(
+                f"{operation}: {role} must be a whole number of at least {lowest}, got {value!r}."
+            )
         )
     return int(value)
 
@@ -131,8 +164,10 @@ def normalize_axis(axis: int, ndim: int, operation: str) -> int:
     count = max(ndim, 1)
     if not -count <= axis < count:
         raise ShapeError(
-            f"{operation}: axis {axis} is outside -{count}..{count - 1} for an input "
-            f"with {ndim} axes."
+            complaint(
+                f"{operation}: axis {axis} is outside -{count}..{count - 1} for an input "
+                f"with {ndim} axes."
+            )
         )
     return axis % count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, SupportsIndex, TypeVar, overload
+from typing import Any, Self, SupportsIndex, TypeVar, cast, overload
 
 from steepest.errors import ArgumentError, did_you_mean
 from steepest.nn.module import Module
@@ -66,11 +66,11 @@ class Sequential(_Numbered):
     def __init__(self, *modules: Module | Mapping[str, Module]):
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
-            for name, module in modules[0].items():
-                self.add_module(name, module)
+            for name, named in modules[0].items():
+                self.add_module(name, named)
             return
         for number, module in enumerate(modules):
-            self._set_numbered(Module, str(number), module)  # type: ignore[arg-type]
+            self._set_numbered(Module, str(number), cast(Module, module))
 
     def forward(self, input: Any) -> Any:
         """Run all modules in order."""

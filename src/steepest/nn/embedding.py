@@ -77,7 +77,8 @@ class Embedding(Module):
                 f"Embedding.from_pretrained: embeddings {table.shape} must be "
                 f"(num_embeddings, embedding_dim)."
             )
-        made = cls(*table.shape, padding_idx, dtype=table.dtype)
+        rows, width = table.shape
+        made = cls(rows, width, padding_idx, dtype=table.dtype)
         made.weight.assign(table.detach())
         made.weight.requires_grad = not freeze
         return made

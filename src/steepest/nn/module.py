@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self, TypeVar
-
-import numpy as np
+from typing import Any, Self
 
 import steepest as st
 from steepest.array.tensor import Tensor
 from steepest.errors import ArgumentError, did_you_mean
 from steepest.nn import state
+from steepest.nn.attributes import AttributeOwner, Entry
 from steepest.nn.parameter import Buffer, Parameter
-from steepest.nn.snapshot import is_immutable, snapshot
 from steepest.trace import guards, scope
 
-Entry = TypeVar("Entry")
-
-_INTERNAL = frozenset({"_scope_name", "_static_cache", "_forward_hooks"})
 _hook_numbers = itertools.count()
 
 
-class Module:
+class Module(AttributeOwner):
     """A layer or a network: parameters, buffers and children, and a `forward` that uses them.
 
     Assigning an attribute registers it: a `Parameter` is trained, a `Buffer` is kept with the
@@ -41,19 +36,6 @@ class Module:
         training: whether layers such as dropout and batch normalization behave as in training.
     """
 
-    training: bool
-    _scope_name: str
-    _structure: int
-    _static_cache: dict[str, Any] | None
-    _forward_hooks: dict[int, Callable[..., Any]]
-
-    def __init__(self) -> None:
-        super().__setattr__("_structure", 0)
-        super().__setattr__("_scope_name", "")
-        super().__setattr__("_static_cache", None)
-        super().__setattr__("_forward_hooks", {})
-        super().__setattr__("training", True)
-
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output; every subclass that is called defines it."""
         raise NotImplementedError(
@@ -71,92 +53,6 @@ class Module:
                 output = output if replaced is None else replaced
         return output
 
-    # Attributes
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._require_init(name)
-        current = self.__dict__.get(name)
-        if isinstance(current, Buffer) and _is_plain_array(value):
-            current.assign(value)
-            return
-        self._check_replacement(name, current, value)
-        if isinstance(value, Module):
-            value._take_scope_name(self._child_scope_name(name))
-        if isinstance(value, Parameter | Buffer | Module) or isinstance(
-            current, Parameter | Buffer | Module
-        ):
-            super().__setattr__("_structure", self._structure + 1)
-        super().__setattr__("_static_cache", None)
-        super().__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        if name not in self.__dict__:
-            raise AttributeError(self._no_attribute(name))
-        super().__setattr__("_structure", self._structure + 1)
-        super().__setattr__("_static_cache", None)
-        super().__delattr__(name)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AttributeError(self._no_attribute(name))
-
-    def _no_attribute(self, name: str) -> str:
-        own = type(self).__name__
-        if "_structure" not in self.__dict__:
-            return self._missing_init(name)
-        known = [each for each in dir(self) if not each.startswith("_")]
-        return f"{own} has no attribute {name!r}.{did_you_mean(name, known)}"
-
-    def _check_replacement(self, name: str, current: Any, value: Any) -> None:
-        """Refuse to turn a parameter or child into something that training would not find."""
-        for kind in (Parameter, Module):
-            if isinstance(current, kind) and value is not None and not isinstance(value, kind):
-                raise ArgumentError(
-                    f"{type(self).__name__}.{name} is a {kind.__name__} and cannot become a "
-                    f"{type(value).__name__}. "
-                    + (
-                        "Change its numbers with .assign(...)."
-                        if kind is Parameter
-                        else f"Delete it first (del module.{name})."
-                    )
-                )
-
-    def _require_init(self, name: str = "") -> None:
-        if "_structure" not in self.__dict__:
-            raise ArgumentError(self._missing_init(name))
-
-    def _missing_init(self, name: str) -> str:
-        doing = f"{name!r} is used" if name else "the module is used"
-        own = type(self).__name__
-        return (
-            f"{own}: {doing} before Module.__init__ has run. "
-            f"Call super().__init__() in the first line of {own}.__init__."
-        )
-
-    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """Add a buffer: state that is not trained. `None` sets an empty attribute.
-
-        Raises:
-            ArgumentError: a name that is empty, dotted or taken.
-        """
-        self._check_new_name(name)
-        setattr(self, name, None if tensor is None else Buffer(tensor, persistent))
-
-    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
-        """Add a parameter. `None` sets an empty attribute.
-
-        Raises:
-            ArgumentError: a name that is empty, dotted or taken, or no `Parameter`.
-        """
-        self._check_new_name(name)
-        if parameter is not None and not isinstance(parameter, Parameter):
-            raise ArgumentError(
-                f"{type(self).__name__}.{name} must be a Parameter, got a "
-                f"{type(parameter).__name__}. Wrap it: nn.Parameter(...)."
-            )
-        setattr(self, name, parameter)
-
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child. `None` sets an empty attribute.
 
@@ -170,58 +66,7 @@ class Module:
             )
         setattr(self, name, module)
 
-    def _check_new_name(self, name: str) -> None:
-        self._require_init(name)
-        if not isinstance(name, str) or not name or "." in name:
-            raise ArgumentError(
-                f"{type(self).__name__}: a name must be a non-empty text without dots, "
-                f"got {name!r}."
-            )
-        taken = self.__dict__.get(name) is not None or hasattr(type(self), name)
-        if taken:
-            raise ArgumentError(f"{type(self).__name__} already has an attribute {name!r}.")
-
-    # Names
-
-    @property
-    def label(self) -> str:
-        """How errors call this layer: its class and the name its parent knows it by."""
-        name = self._scope_name
-        return f"{type(self).__name__} {name!r}" if name else type(self).__name__
-
-    def _child_scope_name(self, name: str) -> str:
-        return f"{self._scope_name}.{name}" if self._scope_name else name
-
-    def _take_scope_name(self, name: str) -> None:
-        """Learn the qualified name that a parent gives, and pass it on to the children."""
-        object.__setattr__(self, "_scope_name", name)
-        for child_name, child in self._own(Module):
-            child._take_scope_name(f"{name}.{child_name}")
-
     # What a module holds
-
-    def _own(self, kind: type[Entry]) -> Iterator[tuple[str, Entry]]:
-        """The attributes of one kind, in the order in which they were first assigned."""
-        self._require_init()
-        for name, value in list(self.__dict__.items()):
-            if isinstance(value, kind):
-                yield name, value
-            elif isinstance(value, list | tuple | dict) and name not in _INTERNAL:
-                self._refuse_hidden(name, value)
-
-    def _refuse_hidden(self, name: str, value: Any) -> None:
-        """Refuse a plain list of layers, which training would never find."""
-        entries = value.values() if isinstance(value, dict) else value
-        hidden = next((each for each in entries if isinstance(each, Module | Parameter)), None)
-        if hidden is None:
-            return
-        holder = "Module" if isinstance(hidden, Module) else "Parameter"
-        kind = "Dict" if isinstance(value, dict) else "List"
-        raise ArgumentError(
-            f"{type(self).__name__}.{name} is a plain {type(value).__name__} that holds a "
-            f"{type(hidden).__name__}, which training would not find. "
-            f"Wrap it: nn.{holder}{kind}(...)."
-        )
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The direct children with their names, each module once."""
@@ -363,8 +208,7 @@ class Module:
         for module in self.modules():
             for _, parameter in module._own(Parameter):
                 parameter.requires_grad = requires_grad
-            object.__setattr__(module, "_structure", module._structure + 1)
-            object.__setattr__(module, "_static_cache", None)
+            module._count_change()
         return self
 
     def freeze(self) -> Self:
@@ -387,7 +231,9 @@ class Module:
         """
         converted: dict[int, Parameter | Buffer] = {}
         for module in self.modules():
-            for name, entry in [*module._own(Parameter), *module._own(Buffer)]:
+            own: list[tuple[str, Parameter | Buffer]] = [*module._own(Parameter)]
+            own += module._own(Buffer)
+            for name, entry in own:
                 if entry.dtype.is_floating:
                     if id(entry) not in converted:
                         converted[id(entry)] = _convert(entry, dtype)
@@ -414,27 +260,6 @@ class Module:
         self._forward_hooks[handle.number] = hook
         object.__setattr__(self, "_static_cache", None)
         return handle
-
-    # What a trace may have read
-
-    def _static_state(self) -> dict[str, Any]:
-        """The plain attribute values of this module, for a compiled program's guards.
-
-        Values are hashable and compare by content. The entry `_structure` changes when a
-        parameter, buffer or child is added, replaced, removed or frozen.
-        """
-        if self._static_cache is not None:
-            return self._static_cache
-        plain = {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in _INTERNAL and not isinstance(value, Tensor | Module)
-        }
-        plain["_forward_hooks"] = tuple(self._forward_hooks.values())
-        frozen = {name: snapshot(value) for name, value in plain.items()}
-        if all(is_immutable(value) for value in plain.values()):
-            object.__setattr__(self, "_static_cache", frozen)
-        return frozen
 
     # Text
 
@@ -476,10 +301,6 @@ class HookHandle:
         """Take the hook away; harmless when it is gone already."""
         self._module._forward_hooks.pop(self.number, None)
         object.__setattr__(self._module, "_static_cache", None)
-
-
-def _is_plain_array(value: Any) -> bool:
-    return isinstance(value, Tensor | np.ndarray) and not isinstance(value, Parameter | Buffer)
 
 
 def _convert(entry: Parameter | Buffer, dtype: Any) -> Parameter | Buffer:

@@ -53,7 +53,7 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool) -> LoadRes
     missing = [name for name in targets if name not in state_dict]
     unexpected = [name for name in state_dict if name not in targets]
     problems: list[str] = []
-    values: dict[str, np.ndarray] = {}
+    values: dict[str, Tensor] = {}
     for name, target in targets.items():
         if name in state_dict:
             _check_entry(name, target, state_dict[name], values, problems)
@@ -63,12 +63,12 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool) -> LoadRes
     if problems:
         raise CheckpointError(_message(type(module).__name__, problems))
     for name, value in values.items():
-        targets[name].assign(st.asarray(value))
+        targets[name].assign(value)
     return LoadResult(missing, unexpected)
 
 
 def _check_entry(
-    name: str, target: Tensor, given: Any, values: dict[str, np.ndarray], problems: list[str]
+    name: str, target: Tensor, given: Any, values: dict[str, Tensor], problems: list[str]
 ) -> None:
     """Convert one value to what its tensor stores, or note why it does not fit."""
     try:
@@ -91,7 +91,7 @@ def _kind(tensor: Tensor) -> str:
 
 
 def _check_shared(
-    targets: Mapping[str, Tensor], values: Mapping[str, Any], problems: list[str]
+    targets: Mapping[str, Tensor], values: Mapping[str, Tensor], problems: list[str]
 ) -> None:
     """Refuse different numbers for one shared parameter."""
     first_name: dict[int, str] = {}

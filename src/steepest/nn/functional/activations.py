@@ -12,7 +12,7 @@ import math
 import steepest as st
 from steepest.array.tensor import Tensor
 from steepest.errors import ArgumentError, ShapeError
-from steepest.nn.checks import as_tensor, normalize_axis, require_floating
+from steepest.nn.checks import as_tensor, complaint, normalize_axis, require_floating
 
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
@@ -44,7 +44,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
     x = _floating(input, "hardtanh")
     if not min_val < max_val:
         raise ArgumentError(
-            f"hardtanh: min_val must be below max_val, got {min_val} and {max_val}."
+            complaint(f"hardtanh: min_val must be below max_val, got {min_val} and {max_val}.")
         )
     below_top = st.where(x >= max_val, max_val, x)
     return st.where(x <= min_val, min_val, below_top)
@@ -73,8 +73,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     channels = x.shape[1] if x.ndim > 1 else 1
     if weight.size != 1 and (weight.ndim != 1 or weight.size != channels):
         raise ShapeError(
-            f"prelu: input {x.shape} has {channels} channels (axis 1), but weight {weight.shape} "
-            f"must have 1 or {channels} slopes. Did you mean PReLU({channels})?"
+            complaint(
+                f"prelu: input {x.shape} has {channels} channels (axis 1), but weight "
+                f"{weight.shape} must have 1 or {channels} slopes. Did you mean PReLU({channels})?"
+            )
         )
     slope_shape = (1, -1) + (1,) * (x.ndim - 2) if x.ndim > 1 else (1,) * x.ndim
     slope = st.reshape(weight, slope_shape)
@@ -91,7 +93,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """max(x, 0) + min(0, alpha * (exp(x / alpha) - 1)). Source: arXiv 1704.07483."""
     x = _floating(input, "celu")
     if alpha == 0:
-        raise ArgumentError("celu: alpha must not be 0.")
+        raise ArgumentError(complaint("celu: alpha must not be 0."))
     return st.where(x > 0, x, st.expm1(_negative_part(x) / alpha) * alpha)
 
 
@@ -121,7 +123,9 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     if approximate == "tanh":
         inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
         return x * 0.5 * (1.0 + st.tanh(inner))
-    raise ArgumentError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}.")
+    raise ArgumentError(
+        complaint(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}.")
+    )
 
 
 def silu(input: Tensor) -> Tensor:
@@ -187,7 +191,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x - lambd above lambd, x + lambd below -lambd, else 0."""
     x = _floating(input, "softshrink")
     if lambd < 0:
-        raise ArgumentError(f"softshrink: lambd must not be negative, got {lambd}.")
+        raise ArgumentError(complaint(f"softshrink: lambd must not be negative, got {lambd}."))
     below = st.where(x < -lambd, x + lambd, x * 0.0)
     return st.where(x > lambd, x - lambd, below)
 
@@ -220,8 +224,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     size = x.shape[axis] if x.ndim else 1
     if size % 2:
         raise ShapeError(
-            f"glu: input {x.shape} has {size} numbers along axis {dim}, but needs an even count "
-            f"to be halved into values and gates."
+            complaint(
+                f"glu: input {x.shape} has {size} numbers along axis {dim}, but needs an even "
+                f"count to be halved into values and gates."
+            )
         )
     values = x[(slice(None),) * axis + (slice(None, size // 2),)]
     gates = x[(slice(None),) * axis + (slice(size // 2, None),)]
@@ -245,8 +251,10 @@ def maxout(input: Tensor, pieces: int, dim: int = -1) -> Tensor:
     size = x.shape[axis] if x.ndim else 1
     if pieces < 1 or size % pieces:
         raise ShapeError(
-            f"maxout: input {x.shape} has {size} numbers along axis {dim}, which cannot be cut "
-            f"into groups of {pieces}."
+            complaint(
+                f"maxout: input {x.shape} has {size} numbers along axis {dim}, which cannot be cut "
+                f"into groups of {pieces}."
+            )
         )
     grouped = (*x.shape[:axis], size // pieces, pieces, *x.shape[axis + 1 :])
     return st.max(st.reshape(x, grouped), axis=axis + 1)

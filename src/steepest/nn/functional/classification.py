@@ -6,14 +6,16 @@ import numpy as np
 
 import steepest as st
 from steepest.array.tensor import Tensor
-from steepest.errors import ArgumentError, DTypeError, ShapeError
+from steepest.errors import ArgumentError, ShapeError
 from steepest.nn.checks import (
     as_tensor,
     check_probability,
     check_reduction,
+    complaint,
     first_outside,
     numbers_of,
     require_floating,
+    require_integers,
 )
 from steepest.nn.functional.activations import log_softmax, softplus_of
 from steepest.nn.functional.reduction import reduce_loss
@@ -69,9 +71,11 @@ def _check_probabilities(input: Tensor, operation: str) -> None:
     wrong = None if numbers is None else first_outside(numbers, 0.0, 1.0)
     if wrong is not None and numbers is not None:
         raise ArgumentError(
-            f"{operation}: input {input.shape} must hold probabilities from 0 to 1, but holds "
-            f"{numbers[wrong]} at position {wrong}. For scores that have not been through a "
-            f"sigmoid use binary_cross_entropy_with_logits."
+            complaint(
+                f"{operation}: input {input.shape} must hold probabilities from 0 to 1, but holds "
+                f"{numbers[wrong]} at position {wrong}. For scores that have not been through a "
+                f"sigmoid use binary_cross_entropy_with_logits."
+            )
         )
 
 
@@ -117,7 +121,9 @@ def _fitting(weight: Tensor, whole: Tensor, operation: str, role: str) -> Tensor
     fits = len(padded) == whole.ndim
     if not fits or any(w not in (1, s) for w, s in zip(padded, whole.shape, strict=True)):
         raise ShapeError(
-            f"{operation}: {role} {weight.shape} cannot be broadcast to input {whole.shape}."
+            complaint(
+                f"{operation}: {role} {weight.shape} cannot be broadcast to input {whole.shape}."
+            )
         )
     return weight.astype(whole.dtype)
 
@@ -147,7 +153,7 @@ def nll_loss(
     input = as_tensor(input)
     require_floating(input, operation)
     check_reduction(reduction, operation)
-    target = _class_indices(input, as_tensor(target), ignore_index, operation)
+    target = class_indices(input, as_tensor(target), ignore_index, operation)
     weight = _class_weight(input, weight, operation)
     losses, weights = _class_losses(input, target, weight, ignore_index)
     return _weighted_reduction(losses, weights, reduction)
@@ -189,7 +195,7 @@ def cross_entropy(
     if target.shape == input.shape and input.ndim and not target.dtype.is_integer:
         _refuse_ignored_probabilities(ignore_index)
         return _probability_loss(input, target, weight, reduction, label_smoothing)
-    target = _class_indices(input, target, ignore_index, operation)
+    target = class_indices(input, target, ignore_index, operation)
     scores = log_softmax(input, _class_axis(input))
     losses, weights = _class_losses(scores, target, weight, ignore_index)
     if label_smoothing == 0.0:
@@ -202,8 +208,10 @@ def cross_entropy(
 def _refuse_ignored_probabilities(ignore_index: int) -> None:
     if ignore_index >= 0:
         raise ArgumentError(
-            f"cross_entropy: ignore_index {ignore_index} works with class numbers only, but the "
-            f"target holds probabilities."
+            complaint(
+                f"cross_entropy: ignore_index {ignore_index} works with class numbers only, but "
+                f"the target holds probabilities."
+            )
         )
 
 
@@ -271,7 +279,9 @@ def _along_classes(weight: Tensor, input: Tensor) -> Tensor:
 def _class_weight(input: Tensor, weight: Tensor | None, operation: str) -> Tensor | None:
     if input.ndim == 0:
         raise ShapeError(
-            f"{operation}: needs an input (classes,) or (n, classes, ...), got a single number."
+            complaint(
+                f"{operation}: needs an input (classes,) or (n, classes, ...), got a single number."
+            )
         )
     if weight is None:
         return None
@@ -279,23 +289,25 @@ def _class_weight(input: Tensor, weight: Tensor | None, operation: str) -> Tenso
     classes = input.shape[_class_axis(input)]
     if weight.shape != (classes,):
         raise ShapeError(
-            f"{operation}: weight {weight.shape} must be ({classes},), one weight for each class "
-            f"of input {input.shape}."
+            complaint(
+                f"{operation}: weight {weight.shape} must be ({classes},), one weight for each "
+                f"class of input {input.shape}."
+            )
         )
     return weight.astype(input.dtype)
 
 
-def _class_indices(input: Tensor, target: Tensor, ignore_index: int, operation: str) -> Tensor:
+def class_indices(
+    input: Tensor, target: Tensor, ignore_index: int | None, operation: str
+) -> Tensor:
     """Check class numbers against the scores and return them with a signed data type."""
     axis = _class_axis(input)
     wanted = input.shape[:axis] + input.shape[axis + 1 :]
     if target.shape != wanted:
-        raise ShapeError(_index_shape_message(input.shape, target.shape, wanted, operation))
-    if not target.dtype.is_integer:
-        raise DTypeError(
-            f"{operation}: target {target.shape} is {target.dtype.name}, but class numbers must "
-            f"be integers. Convert them with .astype(steepest.int64)."
+        raise ShapeError(
+            complaint(_index_shape_message(input.shape, target.shape, wanted, operation))
         )
+    require_integers(target, operation, "target")
     _check_classes(target, input.shape[axis], ignore_index, input.shape, operation)
     return target.astype(st.int64) if target.dtype.kind == "unsigned" else target
 
@@ -315,15 +327,23 @@ def _index_shape_message(
 
 
 def _check_classes(
-    target: Tensor, classes: int, ignore_index: int, input: tuple[int, ...], operation: str
+    target: Tensor,
+    classes: int,
+    ignore_index: int | None,
+    input: tuple[int, ...],
+    operation: str,
 ) -> None:
     """Where numbers exist, refuse a target that is no class of the input."""
     numbers = numbers_of(target)
     if numbers is None:
         return
-    wrong = first_outside(np.where(numbers == ignore_index, 0, numbers), 0, classes - 1)
+    if ignore_index is not None:
+        numbers = np.where(numbers == ignore_index, 0, numbers)
+    wrong = first_outside(numbers, 0, classes - 1)
     if wrong is not None:
         raise ArgumentError(
-            f"{operation}: target holds class {numbers[wrong]} at position {wrong}, but input "
-            f"{input} has scores for the classes 0 to {classes - 1}."
+            complaint(
+                f"{operation}: target holds class {numbers[wrong]} at position {wrong}, but input "
+                f"{input} has scores for the classes 0 to {classes - 1}."
+            )
         )

@@ -6,8 +6,15 @@ import math
 
 import steepest as st
 from steepest.array.tensor import Tensor
-from steepest.errors import ArgumentError, DTypeError, ShapeError
-from steepest.nn.checks import as_tensor, first_outside, numbers_of, require_same_dtype
+from steepest.errors import ArgumentError, ShapeError
+from steepest.nn.checks import (
+    as_tensor,
+    complaint,
+    first_outside,
+    numbers_of,
+    require_integers,
+    require_same_dtype,
+)
 
 
 def linear(
@@ -32,11 +39,13 @@ def linear(
     weight = as_tensor(weight)
     if x.ndim == 0 or weight.ndim not in (1, 2):
         raise ShapeError(
-            f"{name}: needs an input (..., in_features) and a weight (out_features, in_features), "
-            f"got input {x.shape} and weight {weight.shape}."
+            complaint(
+                f"{name}: needs an input (..., in_features) and a weight (out_features, "
+                f"in_features), got input {x.shape} and weight {weight.shape}."
+            )
         )
     if x.shape[-1] != weight.shape[-1]:
-        raise ShapeError(_linear_mismatch(x.shape, weight.shape, name))
+        raise ShapeError(complaint(_linear_mismatch(x.shape, weight.shape, name)))
     require_same_dtype(x, weight, name)
     if weight.ndim == 1:
         product = x @ weight
@@ -48,16 +57,14 @@ def linear(
 def _linear_mismatch(given: tuple[int, ...], weight: tuple[int, ...], name: str) -> str:
     """Word the complaint about an input of the wrong width."""
     outputs = weight[0] if len(weight) == 2 else 1
-    message = (
+    advice = f"Did you mean Linear({given[-1]}, {outputs})?"
+    for axis in range(1, len(given) - 1):
+        if math.prod(given[axis:]) == weight[-1]:
+            advice = f"Flatten the last {len(given) - axis} axes first, with nn.Flatten({axis})."
+    return (
         f"{name}: input {given} has {given[-1]} features, but this layer takes {weight[-1]} "
-        f"(weight {weight}). Did you mean Linear({given[-1]}, {outputs})?"
+        f"(weight {weight}). {advice}"
     )
-    trailing = 1
-    for axis in range(len(given) - 1, 0, -1):
-        trailing *= given[axis]
-        if trailing == weight[-1] and axis < len(given) - 1:
-            return message + f" Or flatten the last {len(given) - axis} axes first (nn.Flatten)?"
-    return message
 
 
 def bilinear(
@@ -86,13 +93,17 @@ def bilinear(
     fits = left.ndim > 0 and right.ndim > 0 and weight.ndim == 3
     if not fits or (left.shape[-1], right.shape[-1]) != weight.shape[1:]:
         raise ShapeError(
-            f"{name}: left {left.shape} and right {right.shape} must end with the "
-            f"{weight.shape[1:]} features of weight {weight.shape}."
+            complaint(
+                f"{name}: left {left.shape} and right {right.shape} must end with the "
+                f"{weight.shape[1:]} features of weight {weight.shape}."
+            )
         )
     if left.shape[:-1] != right.shape[:-1]:
         raise ShapeError(
-            f"{name}: left {left.shape} and right {right.shape} must agree in all axes "
-            f"but the last."
+            complaint(
+                f"{name}: left {left.shape} and right {right.shape} must agree in all axes "
+                f"but the last."
+            )
         )
     require_same_dtype(left, weight, name)
     require_same_dtype(right, weight, name)
@@ -123,11 +134,7 @@ def embedding(
     """
     indices = as_tensor(indices)
     weight = as_tensor(weight)
-    if not indices.dtype.is_integer:
-        raise DTypeError(
-            f"{name}: indices {indices.shape} are {indices.dtype.name}, but must be integers. "
-            f"Convert them with .astype(steepest.int64)."
-        )
+    require_integers(indices, name, "indices")
     rows = weight.shape[0]
     _check_indices(indices, rows, name)
     if padding_idx is not None:
@@ -144,7 +151,7 @@ def _row_number(padding_idx: int, rows: int, name: str) -> int:
     """Turn a padding index, which may count from the end, into a row number."""
     if not -rows <= padding_idx < rows:
         raise ArgumentError(
-            f"{name}: padding_idx {padding_idx} is outside the table of {rows} rows."
+            complaint(f"{name}: padding_idx {padding_idx} is outside the table of {rows} rows.")
         )
     return padding_idx % rows
 
@@ -154,15 +161,16 @@ def _check_indices(indices: Tensor, rows: int, name: str) -> None:
     if numbers is None:
         return
     wrong = first_outside(numbers, 0, rows - 1)
-    if wrong is not None:
-        raise ArgumentError(
+    if wrong is None:
+        return
+    needed = int(numbers.max()) + 1
+    advice = f" Did you mean num_embeddings={needed}?" if needed > rows else ""
+    raise ArgumentError(
+        complaint(
             f"{name}: index {numbers[wrong]} at position {wrong} of indices {indices.shape} is "
-            f"outside 0..{rows - 1}, the rows of weight. Did you mean "
-            f"num_embeddings={int(numbers.max()) + 1}?"
-            if numbers[wrong] >= 0
-            else f"{name}: index {numbers[wrong]} at position {wrong} of indices {indices.shape} "
-            f"is negative; rows count from 0 to {rows - 1}."
+            f"outside 0..{rows - 1}, the rows of weight.{advice}"
         )
+    )
 
 
 def one_hot(indices: Tensor, num_classes: int) -> Tensor:
@@ -180,17 +188,15 @@ def one_hot(indices: Tensor, num_classes: int) -> Tensor:
         ArgumentError: an index outside the classes (checked where numbers exist: eagerly).
     """
     indices = as_tensor(indices)
-    if not indices.dtype.is_integer:
-        raise DTypeError(
-            f"one_hot: indices {indices.shape} are {indices.dtype.name}, but must be integers. "
-            f"Convert them with .astype(steepest.int64)."
-        )
+    require_integers(indices, "one_hot", "indices")
     numbers = numbers_of(indices)
     wrong = None if numbers is None else first_outside(numbers, 0, num_classes - 1)
     if wrong is not None and numbers is not None:
         raise ArgumentError(
-            f"one_hot: index {numbers[wrong]} at position {wrong} is outside "
-            f"0..{num_classes - 1}, the classes."
+            complaint(
+                f"one_hot: index {numbers[wrong]} at position {wrong} is outside "
+                f"0..{num_classes - 1}, the classes."
+            )
         )
     classes = st.arange(num_classes, dtype=indices.dtype)
     return (st.expand_dims(indices, axis=-1) == classes).astype(st.int64)

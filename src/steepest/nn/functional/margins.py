@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import steepest as st
 from steepest.array.tensor import Tensor
-from steepest.errors import ArgumentError, DTypeError, ShapeError
+from steepest.errors import ArgumentError, ShapeError
 from steepest.nn.checks import (
     as_tensor,
-    first_outside,
+    complaint,
     numbers_of,
     require_floating,
+    require_integers,
     require_same_shape,
 )
 from steepest.nn.functional.activations import logsigmoid, softplus_of
+from steepest.nn.functional.classification import class_indices
 from steepest.nn.functional.reduction import clamp_min, reduce_loss
 from steepest.nn.functional.regression import pair
 
@@ -42,8 +44,10 @@ def _check_signs(target: Tensor, operation: str) -> None:
     if numbers is not None and (abs(numbers) != 1).any():
         wrong = numbers[abs(numbers) != 1].reshape(-1)[0]
         raise ArgumentError(
-            f"{operation}: target must hold 1 and -1, but holds {wrong}. "
-            f"For classes 0 and 1 use 2 * target - 1."
+            complaint(
+                f"{operation}: target must hold 1 and -1, but holds {wrong}. "
+                f"For classes 0 and 1 use 2 * target - 1."
+            )
         )
 
 
@@ -120,7 +124,7 @@ def multi_margin_loss(
     """
     operation = "multi_margin_loss"
     if p not in (1, 2):
-        raise ArgumentError(f"{operation}: p must be 1 or 2, got {p}.")
+        raise ArgumentError(complaint(f"{operation}: p must be 1 or 2, got {p}."))
     input = as_tensor(input)
     target = _class_numbers(input, as_tensor(target), operation)
     classes = input.shape[-1]
@@ -142,27 +146,9 @@ def _class_numbers(input: Tensor, target: Tensor, operation: str) -> Tensor:
     require_floating(input, operation)
     if input.ndim not in (1, 2):
         raise ShapeError(
-            f"{operation}: needs an input (classes,) or (n, classes), got {input.shape}."
+            complaint(f"{operation}: needs an input (classes,) or (n, classes), got {input.shape}.")
         )
-    if not target.dtype.is_integer:
-        raise DTypeError(
-            f"{operation}: target {target.shape} is {target.dtype.name}, but class numbers must "
-            f"be integers. Convert them with .astype(steepest.int64)."
-        )
-    if target.shape != input.shape[:-1]:
-        raise ShapeError(
-            f"{operation}: target {target.shape} must be {input.shape[:-1]} for input "
-            f"{input.shape}."
-        )
-    numbers = numbers_of(target)
-    classes = input.shape[-1]
-    wrong = None if numbers is None else first_outside(numbers, 0, classes - 1)
-    if wrong is not None and numbers is not None:
-        raise ArgumentError(
-            f"{operation}: target holds class {numbers[wrong]} at position {wrong}, but input "
-            f"{input.shape} has scores for the classes 0 to {classes - 1}."
-        )
-    return target
+    return class_indices(input, target, None, operation)
 
 
 def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -181,11 +167,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean
     input, target = as_tensor(input), as_tensor(target)
     require_floating(input, operation)
     require_same_shape(input, target, operation, ("input", "target"))
-    if not target.dtype.is_integer:
-        raise DTypeError(
-            f"{operation}: target {target.shape} is {target.dtype.name}, but must hold integers. "
-            f"Convert it with .astype(steepest.int64)."
-        )
+    require_integers(target, operation, "target")
     if input.ndim == 0:
         flat = multilabel_margin_loss(st.reshape(input, (1,)), st.reshape(target, (1,)), reduction)
         return st.reshape(flat, ())
@@ -242,8 +224,10 @@ def cosine_embedding_loss(
     require_same_shape(input1, input2, operation, ("input1", "input2"))
     if input1.ndim not in (1, 2) or target.shape != input1.shape[:-1]:
         raise ShapeError(
-            f"{operation}: inputs {input1.shape} must be (size,) or (n, size), and target "
-            f"{target.shape} must be {input1.shape[:-1]}."
+            complaint(
+                f"{operation}: inputs {input1.shape} must be (size,) or (n, size), and target "
+                f"{target.shape} must be {input1.shape[:-1]}."
+            )
         )
     product = st.sum(input1 * input2, axis=-1)
     squares1 = st.sum(input1 * input1, axis=-1) + COSINE_EPS

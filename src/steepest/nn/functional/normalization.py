@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import steepest as st
 from steepest.array.tensor import Tensor
 from steepest.errors import ArgumentError, ShapeError
-from steepest.nn.checks import as_tensor, require_floating
+from steepest.nn.checks import as_tensor, complaint, require_floating
 
 
 def batch_norm(
@@ -49,7 +49,7 @@ def batch_norm(
     x = as_tensor(input)
     require_floating(x, name)
     if x.ndim < 2:
-        raise ShapeError(f"{name}: needs an input (n, channels, ...), got {x.shape}.")
+        raise ShapeError(complaint(f"{name}: needs an input (n, channels, ...), got {x.shape}."))
     axes = (0, *range(2, x.ndim))
     count = math.prod(x.shape[axis] for axis in axes)
     if training:
@@ -62,7 +62,9 @@ def batch_norm(
             _move_towards(running_var, unbiased, momentum)
     else:
         if running_mean is None or running_var is None:
-            raise ArgumentError(f"{name}: needs running_mean and running_var outside training.")
+            raise ArgumentError(
+                complaint(f"{name}: needs running_mean and running_var outside training.")
+            )
         centered = x - _as_channels(running_mean, x.ndim)
         var = _as_channels(running_var, x.ndim)
     normalized = centered * st.rsqrt(var + eps)
@@ -76,9 +78,11 @@ def batch_norm(
 def _require_several(shape: tuple[int, ...], count: int, name: str) -> None:
     if count == 1:
         raise ShapeError(
-            f"{name}: input {shape} has one value per channel, whose variance is 0, so it cannot "
-            f"be normalized in training. Use a batch of at least 2, drop the last incomplete "
-            f"batch, or call .eval()."
+            complaint(
+                f"{name}: input {shape} has one value per channel, whose variance is 0, so it "
+                f"cannot be normalized in training. Use a batch of at least 2, drop the last "
+                f"incomplete batch, or call .eval()."
+            )
         )
 
 
@@ -179,8 +183,10 @@ def _trailing_axes(x: Tensor, normalized_shape: Sequence[int], name: str) -> tup
     sizes = tuple(normalized_shape)
     if not sizes or x.shape[-len(sizes) :] != sizes:
         raise ShapeError(
-            f"{name}: input {x.shape} must end with {sizes}, the shape that is normalized. "
-            f"Did you mean {x.shape[-max(len(sizes), 1) :]}?"
+            complaint(
+                f"{name}: input {x.shape} must end with {sizes}, the shape that is normalized. "
+                f"Did you mean {x.shape[-max(len(sizes), 1) :]}?"
+            )
         )
     return tuple(range(x.ndim - len(sizes), x.ndim))
 
@@ -213,8 +219,10 @@ def group_norm(
     require_floating(x, name)
     if x.ndim < 2 or x.shape[1] % num_groups:
         raise ShapeError(
-            f"{name}: input {x.shape} must be (n, channels, ...) with channels divisible "
-            f"by {num_groups} groups."
+            complaint(
+                f"{name}: input {x.shape} must be (n, channels, ...) with channels divisible "
+                f"by {num_groups} groups."
+            )
         )
     n, channels = x.shape[:2]
     positions = math.prod(x.shape[2:])

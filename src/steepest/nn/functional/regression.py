@@ -16,6 +16,7 @@ from steepest.errors import ArgumentError, ShapeError
 from steepest.nn.checks import (
     as_tensor,
     check_reduction,
+    complaint,
     numbers_of,
     require_floating,
     require_same_shape,
@@ -57,7 +58,7 @@ def smooth_l1_loss(
     """
     input, target = pair(input, target, "smooth_l1_loss")
     if beta < 0:
-        raise ArgumentError(f"smooth_l1_loss: beta must not be negative, got {beta}.")
+        raise ArgumentError(complaint(f"smooth_l1_loss: beta must not be negative, got {beta}."))
     if beta == 0:
         return reduce_loss(st.abs(input - target), reduction, "smooth_l1_loss")
     losses = _huber(input - target, beta) / beta
@@ -75,7 +76,7 @@ def huber_loss(
     """
     input, target = pair(input, target, "huber_loss")
     if delta <= 0:
-        raise ArgumentError(f"huber_loss: delta must be positive, got {delta}.")
+        raise ArgumentError(complaint(f"huber_loss: delta must be positive, got {delta}."))
     return reduce_loss(_huber(input - target, delta), reduction, "huber_loss")
 
 
@@ -157,20 +158,24 @@ def gaussian_nll_loss(
 
 def _variance_for(input: Tensor, var: Tensor | float) -> Tensor:
     """Check the predicted variances and give them the input's number of axes."""
-    variance = var if isinstance(var, int | float) else as_tensor(var)
+    variance = as_tensor(st.full_like(input, var) if isinstance(var, int | float) else var)
     numbers = numbers_of(variance)
     if numbers is not None and (numbers < 0).any():
         raise ArgumentError(
-            f"gaussian_nll_loss: var {variance.shape} has negative numbers. Make the network "
-            f"predict it through nn.Softplus() or an exponential."
+            complaint(
+                f"gaussian_nll_loss: var {variance.shape} has negative numbers. Make the network "
+                f"predict it through nn.Softplus() or an exponential."
+            )
         )
     if variance.shape == input.shape[:-1] and variance.shape != input.shape:
         variance = st.expand_dims(variance, axis=-1)
     fits = variance.ndim == input.ndim or variance.ndim == 0
     if not fits or not _broadcasts_into(variance.shape, input.shape):
         raise ShapeError(
-            f"gaussian_nll_loss: var {variance.shape} must have the shape of input {input.shape}, "
-            f"or 1 as last axis, or lack the last axis."
+            complaint(
+                f"gaussian_nll_loss: var {variance.shape} must have the shape of input "
+                f"{input.shape}, or 1 as last axis, or lack the last axis."
+            )
         )
     return variance
 
