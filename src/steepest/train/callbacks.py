@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from steepest.errors import ArgumentError, did_you_mean
+from steepest.optim import ReduceLROnPlateau
 from steepest.train.files import write_atomically
 from steepest.train.history import History, format_number
 from steepest.train.metrics import METRICS, Metric
@@ -162,7 +163,8 @@ class LearningRateSchedule(Callback):
             its `state_dict` is kept in checkpoints.
         per: `"epoch"` or `"step"`.
         monitor: the figure that `schedule.step(figure)` is given, for schedules that react to
-            one, such as `ReduceLROnPlateau`.
+            one. Default for `ReduceLROnPlateau`: `"val_loss"` with validation data, else `"loss"`;
+            for all others none.
     """
 
     def __init__(
@@ -180,18 +182,20 @@ class LearningRateSchedule(Callback):
             raise ArgumentError(
                 f"LearningRateSchedule: per must be 'epoch' or 'step', got {per!r}."
             )
-        if monitor is not None and per == "step":
+        self._takes_figure = monitor is not None or isinstance(schedule, ReduceLROnPlateau)
+        if self._takes_figure and per == "step":
             raise ArgumentError(
-                "LearningRateSchedule: figures are known once an epoch; with monitor, per must "
-                "be 'epoch'."
+                "LearningRateSchedule: figures are known once an epoch, so for a schedule that "
+                "reacts to one per must be 'epoch'."
             )
         self.schedule = schedule
         self.per = per
         self.monitor = monitor
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        if self.monitor is not None:
-            check_monitor("LearningRateSchedule", self.monitor, trainer.figure_names)
+        if self._takes_figure:
+            names = trainer.figure_names
+            self._figure = check_monitor("LearningRateSchedule", self.monitor, names)
 
     def on_batch_end(self, trainer: Trainer, batch: int, loss: float) -> None:
         if self.per == "step":
@@ -200,10 +204,10 @@ class LearningRateSchedule(Callback):
     def on_epoch_end(self, trainer: Trainer, epoch: int, record: Mapping[str, float]) -> None:
         if self.per != "epoch":
             return
-        if self.monitor is None:
-            self.schedule.step()
+        if self._takes_figure:
+            self.schedule.step(record[self._figure])
         else:
-            self.schedule.step(record[self.monitor])
+            self.schedule.step()
 
     def state_dict(self) -> dict[str, Any]:
         return {"schedule": self.schedule.state_dict()}

@@ -181,7 +181,6 @@ class Trainer:
         settings = as_checkpoint(checkpoint, resume)
         resumed = find_checkpoint(settings, resume)
         self.figure_names = self._names(validation is not None)
-        preflight(self, source.batch(plan.selection(self.epochs, 0)), source, validation)
         run = Run(
             source=source,
             validation=validation,
@@ -196,6 +195,7 @@ class Trainer:
             settings={},
         )
         run.settings.update(self._settings(run))
+        preflight(self, source.batch(plan.selection(self.epochs, 0)), source, validation)
         self._loop = FitLoop(self, run, resumed)
         self.history = self._loop.history
         try:
