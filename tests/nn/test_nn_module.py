@@ -195,6 +195,15 @@ def test_parameters_and_children_are_not_replaced_by_something_else():
     assert list(layer.state_dict()) == ["weight"]
 
 
+def test_a_module_cannot_hold_itself():
+    net = Net()
+    with pytest.raises(ArgumentError) as error:
+        net.body.parent = net
+    assert str(error.value) == (
+        "Sequential.parent: a module cannot hold itself, nor a module that holds it."
+    )
+
+
 def test_assigning_to_a_buffer_writes_its_numbers():
     net = Net()
     steps = net.steps
@@ -385,6 +394,24 @@ def test_labels_are_qualified_names():
     assert net.body[0].label == "Linear 'body.0'"
     outer = nn.ModuleDict({"net": net})
     assert outer["net"].body[0].label == "Linear 'net.body.0'"
+
+
+def test_parameters_know_their_qualified_names():
+    net = Net()
+    assert net.head.weight.name == "head.weight"
+    assert net.body[0].bias.name == "body.0.bias"
+    outer = nn.Sequential(net)
+    assert net.body[0].bias.name == "0.body.0.bias"
+    assert net.steps.name == "0.steps"
+    program = st.compile(lambda x: outer(x)).stages(st.ones((2, 4)))["trace"]
+    assert "0.body.0.weight: float32[3, 4]" in program
+
+
+def test_text_of_parameters():
+    assert repr(nn.Parameter(np.ones(2))) == (
+        "Parameter([1., 1.], dtype=float64, requires_grad=True)"
+    )
+    assert repr(nn.Buffer(np.eye(2))) == "Buffer([[1., 0.],\n        [0., 1.]], dtype=float64)"
 
 
 def test_static_state_follows_every_plain_attribute():

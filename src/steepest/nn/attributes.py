@@ -44,8 +44,12 @@ class AttributeOwner:
             current.assign(value)
             return
         self._check_replacement(name, current, value)
-        if isinstance(value, AttributeOwner):
-            value._take_scope_name(f"{self._scope_name}.{name}" if self._scope_name else name)
+        if isinstance(value, AttributeOwner) and value._holds(self):
+            raise ArgumentError(
+                f"{type(self).__name__}.{name}: a module cannot hold itself, nor a module that "
+                f"holds it."
+            )
+        _pass_name(value, f"{self._scope_name}.{name}" if self._scope_name else name)
         if _is_registered(value) or _is_registered(current):
             self._count_change()
         super().__setattr__("_static_cache", None)
@@ -163,6 +167,10 @@ class AttributeOwner:
             f"Use nn.{fix} instead."
         )
 
+    def _holds(self, other: AttributeOwner) -> bool:
+        """Whether `other` is this module or one below it."""
+        return self is other or any(child._holds(other) for _, child in self._own(AttributeOwner))
+
     # Names
 
     @property
@@ -172,10 +180,10 @@ class AttributeOwner:
         return f"{type(self).__name__} {name!r}" if name else type(self).__name__
 
     def _take_scope_name(self, name: str) -> None:
-        """Learn the qualified name that a parent gives, and pass it on to the children."""
+        """Learn the qualified name that a parent gives, and pass it on to what this holds."""
         object.__setattr__(self, "_scope_name", name)
-        for child_name, child in self._own(AttributeOwner):
-            child._take_scope_name(f"{name}.{child_name}")
+        for own_name, value in self.__dict__.items():
+            _pass_name(value, f"{name}.{own_name}")
 
     # What a trace may have read
 
@@ -197,6 +205,14 @@ class AttributeOwner:
         if all(is_immutable(value) for value in plain.values()):
             object.__setattr__(self, "_static_cache", frozen)
         return frozen
+
+
+def _pass_name(value: Any, qualified: str) -> None:
+    """Tell a parameter, buffer or module by which name the outermost module knows it."""
+    if isinstance(value, AttributeOwner):
+        value._take_scope_name(qualified)
+    elif isinstance(value, Parameter | Buffer):
+        value.name = qualified
 
 
 def _is_registered(value: Any) -> bool:

@@ -15,10 +15,7 @@ from steepest.nn.parameter import Parameter
 
 
 class Identity(Module):
-    """Returns its input. Takes and ignores any arguments, to stand in for another layer."""
-
-    def __init__(self, *arguments: Any, **options: Any):  # noqa: ARG002
-        super().__init__()
+    """Returns its input, to stand in for another layer."""
 
     def forward(self, input: Any) -> Any:
         return input

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import steepest as st
 from steepest.array.tensor import Tensor
@@ -13,6 +13,9 @@ from steepest.nn import state
 from steepest.nn.attributes import AttributeOwner, Entry
 from steepest.nn.parameter import Buffer, Parameter
 from steepest.trace import guards, scope
+
+if TYPE_CHECKING:
+    from steepest.nn.summary import Summary
 
 _hook_numbers = itertools.count()
 
@@ -279,15 +282,16 @@ class Module(AttributeOwner):
         head = [f"  {options}"] if options else []
         return "\n".join([f"{own}(", *head, *lines, ")"])
 
-    def summary(self, *inputs: Any, **named: Any) -> Any:
+    def summary(self, *inputs: Any, dtype: Any = None) -> Summary:
         """Return a table of layers with shapes, parameters, multiply-adds and bytes.
 
         Args:
             inputs: an example input, or a shape such as `(32, 784)` with the batch first.
+            dtype: the data type of inputs given as shapes; that of the parameters if `None`.
         """
         from steepest.nn.summary import summarize
 
-        return summarize(self, *inputs, **named)
+        return summarize(self, *inputs, dtype=dtype)
 
 
 class HookHandle:

@@ -31,6 +31,9 @@ class Parameter(Tensor):
             )
         self.requires_grad = requires_grad
 
+    def __repr__(self) -> str:
+        return _titled("Parameter", super().__repr__())
+
 
 class Buffer(Tensor):
     """A tensor of a module's state that is not trained, such as a running mean.
@@ -46,6 +49,16 @@ class Buffer(Tensor):
     def __init__(self, data: Any, persistent: bool = True):
         super().__init__(_own_copy(data))
         self.persistent = persistent
+
+    def __repr__(self) -> str:
+        return _titled("Buffer", super().__repr__())
+
+
+def _titled(kind: str, text: str) -> str:
+    """A tensor's text with the name of its kind, its rows still below each other."""
+    first, *rest = text.split("\n")
+    shift = " " * max(len(kind) - len("Tensor"), 0)
+    return "\n".join([kind + first.removeprefix("Tensor"), *(shift + line for line in rest)])
 
 
 def _own_copy(data: Any) -> Tensor:
