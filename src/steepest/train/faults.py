@@ -172,12 +172,13 @@ class FaultGuard:
         self._replay(bad)
         before = capture(self._model, self._optimizer)
         schedules = [each.state_dict() for each in self._schedules]
+        batch = self._batch_at(self.position.epoch, self.position.batch + bad)
         try:
-            found = self._examine(self._batch_at(self.position.epoch, self.position.batch + bad))
+            layer, place, text, fix = self._examine(batch)
         finally:
             restore(self._model, self._optimizer, before)
             _restore_schedules(self._schedules, schedules)
-        return self._fault(bad, *found)
+        return self._fault(bad, layer, place, text, fix or _usual_fix(batch))
 
     def _fault(self, offset: int, layer: str, place: str, text: str, fix: str) -> Fault:
         return Fault(
@@ -219,7 +220,7 @@ class FaultGuard:
         return None
 
     def _examine(self, batch: Batch) -> tuple[str, str, str, str]:
-        """Run the bad step eagerly; return layer, place, text and fix."""
+        """Run the bad step eagerly; return layer, place, text and fix (empty for the usual)."""
         watch = _ForwardWatch(self._model)
         try:
             output = self._step.forward(batch)
@@ -267,17 +268,16 @@ class FaultGuard:
         name = nonfinite_name(self._model, self._optimizer)
         if not name:
             text = "did not come back when the step was repeated eagerly"
-            return "", "unknown", text, "lower the learning rate, or clip gradients."
+            return "", "unknown", text, ""
         if name in dict(self._model.named_buffers()):
             text = f"came into {name!r}, which the forward pass keeps"
-            return name.rpartition(".")[0], "forward", text, "lower the learning rate."
+            return name.rpartition(".")[0], "forward", text, ""
         optimizer = type(self._optimizer).__name__
         text = (
             f"came out of the update of {name!r} by {optimizer} (learning rate "
             f"{format_number(rate)}, gradients {_range(gradients)})"
         )
-        fix = "lower the learning rate, or clip gradients with Trainer(clip_norm=1.0)."
-        return name.rpartition(".")[0], "update", text, fix
+        return name.rpartition(".")[0], "update", text, ""
 
 
 class _ForwardWatch:
@@ -308,15 +308,17 @@ class _ForwardWatch:
         weights = list(module.parameters(recurse=False))
         largest = f", largest weight {_largest(weights)}" if weights else ""
         text = f"came out of {label} (input {_range(inputs)}{largest})"
-        self.found = (name, "forward", text, _forward_fix(inputs))
+        self.found = (name, "forward", text, "")
 
 
-def _forward_fix(inputs: Any) -> str:
+def _usual_fix(batch: Batch) -> str:
+    """What helps against numbers that grow out of bounds, given what the model was fed."""
+    inputs = (batch.inputs, batch.named)
     lowest, highest = _bounds(inputs)
     if max(abs(lowest), abs(highest)) > LARGE:
         return (
-            "scale the inputs to mean 0 and deviation 1, lower the learning rate, or clip "
-            "gradients with Trainer(clip_norm=1.0)."
+            f"scale the model's inputs, here {_range(inputs)}, to mean 0 and deviation 1; lower "
+            f"the learning rate, or clip gradients with Trainer(clip_norm=1.0)."
         )
     return "lower the learning rate, or clip gradients with Trainer(clip_norm=1.0)."
 
