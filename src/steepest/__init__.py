@@ -2,6 +2,7 @@
 
     import steepest as st
     from steepest import nn, optim
+    from steepest.array import fft, linalg
 
 `Tensor` and the functions on it follow the Python array API standard 2024.12. `grad`, `vjp`, `jvp`
 and `tensor.backward()` differentiate; `compile` makes one program of a whole training step;
@@ -184,6 +185,7 @@ from steepest.graph.dtypes import bool_ as bool
 
 if TYPE_CHECKING:
     from steepest import nn, optim
+    from steepest.array import fft, linalg
     from steepest.train import History, Trainer
 
 __version__ = "0.1.0"
@@ -200,6 +202,8 @@ _LATER = {
     "History": ("steepest.train", "History"),
     "save": ("steepest.train", "save"),
     "load": ("steepest.train", "load"),
+    "linalg": ("steepest.array.linalg", None),
+    "fft": ("steepest.array.fft", None),
     "nn": ("steepest.nn", None),
     "optim": ("steepest.optim", None),
 }

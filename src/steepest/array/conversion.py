@@ -21,7 +21,7 @@ from steepest.graph.dtypes import (
     to_storage,
 )
 from steepest.graph.types import Shape, TensorType
-from steepest.ops.elementwise.selection import convert
+from steepest.ops.elementwise.selection import convert, identity
 from steepest.ops.sources import full
 from steepest.trace.origin import located
 from steepest.trace.state import state
@@ -86,6 +86,15 @@ def _holds_arrays(x: Any) -> bool:
     while isinstance(x, list | tuple) and x:
         x = x[0]
     return isinstance(x, np.ndarray | np.generic) or hasattr(x, "__array__")
+
+
+def clone(value: Value) -> Value:
+    """The same numbers in memory of their own, eagerly; gradients flow back through it."""
+    if value.is_symbolic or state.trace is not None:
+        return identity(value)
+    copied = identity(value) if value._requires_grad else value._detached()
+    copied._array = value._array.copy()
+    return copied
 
 
 def scalar_value(x: Scalar, dtype: DType) -> Value:

@@ -10,6 +10,7 @@ import numpy as np
 
 from steepest.array.conversion import (
     as_value,
+    clone,
     normal_axes,
     normal_axis,
     promoted,
@@ -23,14 +24,19 @@ from steepest.ops.indexing import take
 from steepest.ops.primitive import broadcast_shapes
 from steepest.ops.sources import full
 from steepest.trace.origin import located
-from steepest.trace.value import apply, make_constant
+from steepest.trace.value import Value, apply, make_constant
 
 if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
 
 
 def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
-    """The same numbers in another shape; one size may be -1, which is then worked out."""
+    """The same numbers in another shape; one size may be -1, which is then worked out.
+
+    Args:
+        copy: `True` always copies; `False` raises ValueError where a copy is needed; `None`
+            copies only where needed.
+    """
     value = as_value(x)
     sizes = [shape] if isinstance(shape, int | np.integer) else list(shape)
     if sizes.count(-1) > 1:
@@ -47,11 +53,15 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
             )
         sizes[sizes.index(-1)] = size // known
     wanted = tuple(int(each) for each in sizes)
-    if copy and not value.is_symbolic and not value._requires_grad:
-        copied = value._detached()
-        copied._array = value._array.copy()
-        value = copied
-    return value if wanted == shape_of(value) else movement.reshape(value, shape=wanted)  # type: ignore
+    result: Any = value
+    if wanted != shape_of(value):
+        result = movement.reshape(value, shape=wanted)
+    if copy is None or value.is_symbolic or result.is_symbolic:
+        return result
+    shares = result.size == 0 or np.shares_memory(result._array, value._array)
+    if copy is False and not shares:
+        raise ValueError(located("reshape: this needs a copy, but copy=False was asked."))
+    return clone(result) if copy and shares else result
 
 
 def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
@@ -162,8 +172,7 @@ def roll(
     """Shifted along `axis`, what leaves one end entering at the other (default: flattened)."""
     value: Any = as_value(x)
     if axis is None:
-        flat = roll(reshape(value, (value.size,)), shift, axis=0)
-        return reshape(flat, value.shape)
+        return reshape(roll(reshape(value, (-1,)), shift, axis=0), value.shape)
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
     shifts = (shift,) * len(axes) if isinstance(shift, int) else tuple(shift)
     for each, by in zip(axes, shifts, strict=True):
@@ -180,26 +189,58 @@ def roll(
 
 def tile(x: Any, repetitions: Sequence[int], /) -> Tensor:
     """The whole tensor repeated along each axis."""
-    value: Any = as_value(x)
-    ndim = max(len(repetitions), value.ndim)
-    shape = (1,) * (ndim - value.ndim) + value.shape
+    value = as_value(x)
+    ndim = max(len(repetitions), len(shape_of(value)))
+    shape = (1,) * (ndim - len(shape_of(value))) + shape_of(value)
     counts = (1,) * (ndim - len(repetitions)) + tuple(repetitions)
-    paired = [size for pair in zip(shape, shape, strict=True) for size in (1, pair[0])]
-    wide = [size for pair in zip(counts, shape, strict=True) for size in pair]
-    spread = broadcast_to(reshape(value, paired), wide)
+    lone = [each for size in shape for each in (1, size)]
+    wide = [each for pair in zip(counts, shape, strict=True) for each in pair]
+    spread = broadcast_to(reshape(value, lone), wide)
     return reshape(spread, [count * size for count, size in zip(counts, shape, strict=True)])
 
 
 def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
-    """Each number repeated in place, `repeats` times (one count, or one for each)."""
-    value: Any = as_value(x)
+    """Each number repeated in place, `repeats` times (one count, or one for each).
+
+    Inside `steepest.compile` the counts must be Python numbers, since they decide the shape.
+    """
+    value = as_value(x)
     if axis is None:
-        value = reshape(value, (value.size,))
+        value = reshape(value, (-1,))
         axis = 0
-    along = normal_axis(axis, value.ndim, "repeat")
-    counts = as_value(repeats)._stored()
-    positions = np.repeat(np.arange(value.shape[along]), counts)
-    return take(value, make_constant(positions), axis=along)
+    along = normal_axis(axis, len(shape_of(value)), "repeat")
+    counts = repeats._stored() if isinstance(repeats, Value) else np.asarray(repeats)
+    size = shape_of(value)[along]
+    if counts.shape not in ((), (1,), (size,)):
+        raise ShapeError(
+            located(
+                f"repeat: repeats {counts.shape} must be one count or {size} of them, one for "
+                f"each place of axis {along} of the tensor {shape_of(value)}."
+            )
+        )
+    return take(value, make_constant(np.repeat(np.arange(size), counts)), axis=along)
+
+
+def diagonal_of(x: Value, axis0: int = -2, axis1: int = -1, offset: int = 0) -> Tensor:
+    """The diagonal of two axes, which become the last axis.
+
+    Args:
+        offset: which diagonal; above the main one (0) it is positive.
+    """
+    shape = shape_of(x)
+    rows, columns = shape[axis0], shape[axis1]
+    count = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    first = offset if offset >= 0 else -offset * columns
+    flat = reshape(moveaxis(x, (axis0, axis1), (-2, -1)), _flat_matrix(shape, axis0, axis1))
+    positions = first + np.arange(count, dtype="int64") * (columns + 1)
+    return take(flat, make_constant(positions), axis=len(shape) - 2)
+
+
+def _flat_matrix(shape: tuple[int, ...], axis0: int, axis1: int) -> tuple[int, ...]:
+    """The shape with two axes moved to the end and joined."""
+    joined = {axis0 % len(shape), axis1 % len(shape)}
+    rest = tuple(size for n, size in enumerate(shape) if n not in joined)
+    return (*rest, shape[axis0] * shape[axis1])
 
 
 def pad(

@@ -6,18 +6,16 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from steepest.array.conversion import normal_axis, promoted, shape_of
-from steepest.array.manipulation import broadcast_to, reshape
+from steepest.array.elementwise import conj
+from steepest.array.manipulation import broadcast_to, diagonal_of
 from steepest.errors import ArgumentError, ShapeError
 from steepest.ops import movement, reduction
 from steepest.ops.contraction import LETTERS, contract
 from steepest.ops.elementwise.arithmetic import multiply
-from steepest.ops.indexing import take
 from steepest.ops.primitive import broadcast_shapes
 from steepest.trace.origin import located
-from steepest.trace.value import Value, make_constant
+from steepest.trace.value import Value
 
 if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
@@ -118,7 +116,10 @@ def tensordot(
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
-    """The sum of products along one axis, counted from the end; the others broadcast."""
+    """The sum of products along one axis, counted from the end; the others broadcast.
+
+    Complex numbers of `x1` are conjugated.
+    """
     left, right = promoted(x1, x2)
     smaller = min(len(shape_of(left)), len(shape_of(right)))
     if not -smaller <= axis <= -1:
@@ -129,7 +130,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
                 f"vecdot: left {shape_of(left)} and right {shape_of(right)} differ in axis {axis}."
             )
         )
-    product = multiply(left, right)
+    product = multiply(conj(left), right)
     return reduction.sum_(product, axes=(len(shape_of(product)) + axis,))
 
 
@@ -212,19 +213,9 @@ def _diagonal(value: Value, letters: str) -> tuple[Value, str]:
         while letters.count(letter) > 1:
             first = letters.index(letter)
             second = letters.index(letter, first + 1)
-            size = shape_of(value)[first]
-            order = [n for n in range(len(letters)) if n not in (first, second)]
-            moved = movement.transpose(value, axes=(first, second, *order))
-            rest = [shape_of(value)[n] for n in order]
-            flat = reshape(moved, (size * size, *rest))
-            positions = make_constant(_diagonal_positions(size))
-            value = take(flat, positions, axis=0)
-            letters = letter + "".join(letters[n] for n in order)
+            value = diagonal_of(value, first, second)
+            letters = letters[:first] + letters[first + 1 : second] + letters[second + 1 :] + letter
     return value, letters
-
-
-def _diagonal_positions(size: int) -> np.ndarray:
-    return np.arange(size, dtype="int64") * (size + 1)
 
 
 def _sum_out(value: Value, letters: str, needed: set[str]) -> tuple[Value, str]:

@@ -1,0 +1,71 @@
+"""Functions that run only on known numbers, through NumPy, and have no gradient rule yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from steepest.array.conversion import floating, type_of
+from steepest.errors import GradientError, TraceError
+from steepest.graph.dtypes import DType, bfloat16, to_compute
+from steepest.trace.origin import located
+from steepest.trace.state import state
+from steepest.trace.value import Value, make_constant
+
+
+def known_numbers(name: str, value: Value) -> np.ndarray:
+    """The numbers of a tensor, as the evaluator computes with them.
+
+    Args:
+        name: the function that needs them, for messages.
+
+    Raises:
+        TraceError: a program is being traced, in which they are not known.
+        GradientError: the tensor requires a gradient, which would be lost.
+    """
+    if value.is_symbolic or state.trace is not None:
+        raise TraceError(
+            located(
+                f"{name}: runs on known numbers only, and inside steepest.compile there are none "
+                f"yet. Call it outside, and pass the result in as an argument."
+            )
+        )
+    if state.gradients_enabled and value._requires_grad:
+        raise GradientError(
+            located(
+                f"{name}: the operand {value._type} requires a gradient, but {name} has no "
+                f"gradient rule yet. Use detach() on the operand, or no_grad()."
+            )
+        )
+    return to_compute(value._stored(), type_of(value).dtype)
+
+
+def through_numpy(name: str, function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
+    """Apply a NumPy function to the numbers of floating or complex tensors.
+
+    Integers are converted to the default floating type, and bfloat16 is computed in float32.
+
+    Args:
+        name: the function that the user called, for messages.
+        function: takes one array for each operand, and `options`.
+
+    Returns:
+        A tensor, or a tuple of them when the function returns several arrays.
+    """
+    values = floating(*operands)
+    arrays = [known_numbers(name, value) for value in values]
+    with np.errstate(all="ignore"):
+        result = function(*arrays, **options)
+    dtype = type_of(values[0]).dtype
+    if isinstance(result, tuple):
+        return tuple(_tensor(part, dtype) for part in result)
+    return _tensor(result, dtype)
+
+
+def _tensor(array: Any, dtype: DType) -> Value:
+    """A tensor of a result, in bfloat16 when the operands were."""
+    array = np.asarray(array)
+    narrow = dtype is bfloat16 and array.dtype == bfloat16.compute
+    return make_constant(array, bfloat16 if narrow else None)
