@@ -26,6 +26,7 @@ from steepest.report.numbers import count, percent, short
 Array = np.ndarray[Any, Any]
 MAX_ROC_POINTS = 500
 SHADES = 9
+FIRST_DARK_SHADE = 7
 
 
 def confusion_map(counts: Array, classes: Sequence[str]) -> Markup:
@@ -86,7 +87,7 @@ def _cell(
     )
     if extent[0] < 24 or (rows == 0 and extent[0] < 40):
         return [box]
-    style = "heat-text strong" if shade > SHADES // 2 else "heat-text"
+    style = "heat-text strong" if shade >= FIRST_DARK_SHADE else "heat-text"
     style += " nil" if rows == 0 else ""
     return [box, label(x + extent[0] / 2, y + extent[1] / 2 + 4.5, f"{rows:,}", style, "middle")]
 
