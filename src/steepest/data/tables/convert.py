@@ -53,9 +53,10 @@ def table_from_memory(source: Any, names: Sequence[str] | None = None) -> pl.Dat
     if isinstance(source, Sequence) and source and all(isinstance(row, Mapping) for row in source):
         return from_records(source)
     raise ArgumentError(
-        f"read_table: a {type(source).__name__} is not a table. Give a path (CSV, TSV, Parquet, "
-        "Arrow/Feather), a polars or pandas DataFrame, a pyarrow Table, a NumPy array with "
-        "2 dimensions, a dictionary of columns, or a list of dictionaries (one a row)."
+        f"read_table: an object of type {type(source).__name__!r} is not a table. Give a path "
+        "(CSV, TSV, Parquet, Arrow/Feather), a polars or pandas DataFrame, a pyarrow Table, a "
+        "NumPy array with 2 dimensions, a dictionary of columns, or a list of dictionaries (one "
+        "a row)."
     )
 
 
@@ -162,7 +163,7 @@ def column_of(name: str, values: Any) -> pl.Series:
         return numpy_column(name, values)
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise ArgumentError(
-            f"read_table: column {name!r} is a single {type(values).__name__}; give a list of "
+            f"read_table: column {name!r} is a single value, {values!r}; give a list of "
             f"values, one a row: {{{name!r}: [{values!r}]}}."
         )
     if type(values).__module__.split(".")[0] == "pandas":
@@ -205,8 +206,8 @@ def series_from_values(name: str, values: list[Any]) -> pl.Series:
             index for index, item in enumerate(items, start=1) if type(item) not in TEXT_TYPES
         )
         raise DataError(
-            f"Column {name!r}, row {place}: a {unsupported[0]} is not a value that a table "
-            "cell can hold; give numbers, text, booleans or dates."
+            f"Column {name!r}, row {place}: an object of type {unsupported[0]!r} does not "
+            "fit into a table cell; give numbers, text, booleans or dates."
         )
     return pl.Series(name, [None if item is None else str(item) for item in items], dtype=pl.String)
 

@@ -90,7 +90,7 @@ def to_utf8(data: bytes, name: str, encoding: str) -> bytes:
         is_utf8 = codecs.lookup(encoding).name == "utf-8"
     except LookupError as error:
         raise ArgumentError(f"encoding: Python knows no encoding named {encoding!r}.") from error
-    if not (is_utf8 and data.isascii()):
+    if not is_utf8:
         data = decode(data, name, encoding).encode("utf-8")
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
@@ -99,11 +99,18 @@ def to_utf8(data: bytes, name: str, encoding: str) -> bytes:
             "CSV, TSV, Parquet and Arrow/Feather files; save the table as one of these, or name "
             "the text's encoding, such as encoding='utf-16-le'."
         )
-    if b"\n" not in data and b"\r" in data:
-        data = data.replace(b"\r", b"\n")
+    if is_utf8 and not data.isascii():
+        decode(data, name, encoding)
+    if has_bare_returns(data) and (b'"' not in data or b"\n" not in data):
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not data.strip():
         raise DataError(f"{name}: the file is empty.")
     return data
+
+
+def has_bare_returns(data: bytes) -> bool:
+    """Whether a carriage return stands without a newline after it: old line ends, or text."""
+    return data.count(b"\r") != data.count(b"\r\n")
 
 
 def unpack_gzip(data: bytes, name: str) -> bytes:
@@ -188,10 +195,16 @@ def read_header(data: bytes, name: str, delimiter: str, start: int) -> tuple[int
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )
+    line = data.count(b"\n", 0, start) + 1
     try:
-        return end, [field.strip() for field in next(reader)]
+        records = list(reader)
+        if len(records) > 1:
+            raise DataError(
+                f"{name}: the header in line {line} holds a bare carriage return; the file mixes "
+                "kinds of line ends. Save it with one kind."
+            )
+        return end, [field.strip() for field in records[0]]
     except csv.Error as error:
-        line = data.count(b"\n", 0, start) + 1
         raise DataError(
             f"{name}: the header in line {line} cannot be read ({error}). Is a quote left open?"
         ) from error
@@ -262,7 +275,7 @@ def read_body(
     body: bytes, name: str, delimiter: str, names: list[str], lines_above: int
 ) -> pl.DataFrame:
     """Read the records below the header; `lines_above` makes messages name the file's lines."""
-    structure = scan(body, delimiter)
+    structure = None if has_bare_returns(body) else scan(body, delimiter)
     if structure is None or not structure.quotes_are_regular:
         return read_with_csv_module(body, name, delimiter, names, lines_above)
     blank = structure.blank(body)
@@ -277,16 +290,24 @@ def read_body(
         lines = [lines_above + body.count(b"\n", 0, start) for start in starts]
         raise_ragged(name, delimiter, names, lines, int(structure.fields[wrong[0]]), wrong.size)
     note_blank_lines(name, keep)
-    frame = pl.read_csv(
-        body,
-        has_header=False,
-        separator=delimiter,
-        infer_schema=False,
-        schema=dict.fromkeys(names, pl.String),
-    )
-    if frame.height != len(keep):
+    frame = read_with_polars(body, delimiter, names)
+    if frame is None or frame.height != len(keep):
         return read_with_csv_module(body, name, delimiter, names, lines_above)
     return frame if keep.all() else frame.filter(pl.Series(keep))
+
+
+def read_with_polars(body: bytes, delimiter: str, names: list[str]) -> pl.DataFrame | None:
+    """The fast reader; None where polars finds another structure than `scan` did."""
+    try:
+        return pl.read_csv(
+            body,
+            has_header=False,
+            separator=delimiter,
+            infer_schema=False,
+            schema=dict.fromkeys(names, pl.String),
+        )
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def note_blank_lines(name: str, keep: np.ndarray) -> None:

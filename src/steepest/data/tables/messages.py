@@ -76,6 +76,13 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {noun}"
 
 
+def nearest_name(name: str, candidates: Iterable[str]) -> str:
+    """`did_you_mean` for column names, for which upper and lower case are much the same."""
+    names = list(candidates)
+    same = [each for each in names if each.lower() == name.lower()]
+    return did_you_mean(name, names) or did_you_mean(same[0] if same else name, same)
+
+
 def check_keyword(value: object, allowed: Iterable[str], what: str) -> None:
     """Raise an ArgumentError unless `value` is one of the allowed words."""
     words = list(allowed)

@@ -19,13 +19,15 @@ import polars as pl
 
 from steepest.data.tables.infer import infer_schema
 from steepest.data.tables.leaks import find_leaks
-from steepest.data.tables.messages import collected_notes, note
+from steepest.data.tables.messages import collected_notes, count, note
 from steepest.data.tables.preprocess import TableArrays, TablePreprocessor
 from steepest.data.tables.read import read_table
 from steepest.data.tables.schema import Schema
 from steepest.data.tables.split import Split, split_rows
 from steepest.data.tables.target import Target
 from steepest.data.tables.task import infer_target
+
+FEW_ROWS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +123,7 @@ def prepare_table(
             time_column=time_column,
             group_column=group_column,
         )
+        note_few_rows(len(split.train))
         training = frame[split.train]
         fitted = guess.fit(training, target_transform)
         preprocessor = TablePreprocessor.fit(training, schema, numeric_transform=numeric_transform)
@@ -148,6 +151,14 @@ def without_group(schema: Schema, group_column: str | None) -> Schema:
     return Schema(
         tuple(hidden if column.name == group_column else column for column in schema.columns)
     )
+
+
+def note_few_rows(n_training: int) -> None:
+    if n_training < FEW_ROWS:
+        note(
+            f"{count(n_training, 'training row')}: too few for a network to learn much; expect "
+            "poor predictions."
+        )
 
 
 def make_parts(

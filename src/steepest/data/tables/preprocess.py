@@ -20,11 +20,11 @@ from steepest.data.tables.categories import Coder
 from steepest.data.tables.dates import FEATURES, date_features, has_times
 from steepest.data.tables.documents import as_strings, check_keys, new_document, open_document
 from steepest.data.tables.infer import infer_schema
-from steepest.data.tables.messages import count, list_names, note
+from steepest.data.tables.messages import count, list_names, nearest_name, note
 from steepest.data.tables.scaling import Scaler
 from steepest.data.tables.schema import Column, Schema
 from steepest.data.tables.values import date_column, label_columns, number_columns
-from steepest.errors import ArgumentError, CheckpointError, DataError, did_you_mean
+from steepest.errors import ArgumentError, CheckpointError, DataError
 
 VERSION = 1
 PREPROCESSOR_KEYS = ("schema", "scaler", "date_features", "coders", "with_missing")
@@ -278,8 +278,8 @@ def check_present(frame: pl.DataFrame, schema: Schema) -> None:
     if not lacking:
         return
     extra = [name for name in frame.columns if name not in schema]
-    hints = [(name, did_you_mean(name, extra)) for name in lacking]
-    renamed = next((f" For {name!r}:{hint}" for name, hint in hints if hint), "")
+    hints = [(name, nearest_name(name, extra)) for name in lacking]
+    renamed = next((f" For {name!r}, d{hint[2:]}" for name, hint in hints if hint), "")
     raise DataError(
         f"The table lacks {count(len(lacking), 'column')} that training used: "
         f"{list_names(lacking)}.{renamed}"

@@ -27,9 +27,9 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from steepest.data.tables.documents import as_strings, check_keys, new_document, open_document
-from steepest.data.tables.messages import check_keyword, list_names
+from steepest.data.tables.messages import check_keyword, list_names, nearest_name
 from steepest.data.tables.text import NumberFormat
-from steepest.errors import ArgumentError, CheckpointError, DataError, did_you_mean
+from steepest.errors import ArgumentError, CheckpointError, DataError
 
 Kind = Literal[
     "number",
@@ -118,7 +118,7 @@ class Schema:
 
     def __getitem__(self, name: str) -> Column:
         if name not in self.places:
-            raise KeyError(f"no column {name!r}.{did_you_mean(name, self.places)}")
+            raise KeyError(f"no column {name!r}.{nearest_name(name, self.places)}")
         return self.columns[self.places[name]]
 
     def __contains__(self, name: object) -> bool:
@@ -155,7 +155,7 @@ def check_choices(
     for name, kind in choices.items():
         if name not in frame.columns:
             raise ArgumentError(
-                f"columns: the table has no column {name!r}.{did_you_mean(name, frame.columns)}"
+                f"columns: the table has no column {name!r}.{nearest_name(name, frame.columns)}"
             )
         check_keyword(kind, CHOICES, f"columns[{name!r}]")
         if name == target:
@@ -169,7 +169,7 @@ def check_choices(
 def check_target_name(frame: pl.DataFrame, target: str) -> None:
     """Raise a DataError unless the table has the target column."""
     if target not in frame.columns:
-        hint = did_you_mean(target, frame.columns)
+        hint = nearest_name(target, frame.columns)
         raise DataError(
             f"The table has no target column {target!r}.{hint} Its columns are "
             f"{list_names(frame.columns, 20)}."

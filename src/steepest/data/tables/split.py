@@ -21,11 +21,11 @@ import polars as pl
 
 from steepest.data.batches import permutation
 from steepest.data.tables.dates import find_date_format
-from steepest.data.tables.messages import count, list_names, note
+from steepest.data.tables.messages import count, list_names, nearest_name, note
 from steepest.data.tables.schema import Schema
 from steepest.data.tables.target import Target
 from steepest.data.tables.values import cleaned, is_text, to_labels, to_moments, to_numbers
-from steepest.errors import ArgumentError, DataError, did_you_mean
+from steepest.errors import ArgumentError, DataError
 
 PARTS = ("training", "validation", "test")
 
@@ -73,7 +73,7 @@ def split_rows(
     fractions = check_fractions(validation, test)
     for role, name in (("time_column", time_column), ("group_column", group_column)):
         if name is not None and name not in frame.columns:
-            hint = did_you_mean(name, frame.columns)
+            hint = nearest_name(name, frame.columns)
             raise ArgumentError(f"{role}: the table has no column {name!r}.{hint}")
     if time_column is not None and group_column is not None:
         raise ArgumentError("split_rows: give time_column or group_column, not both.")
@@ -91,10 +91,10 @@ def split_rows(
         units = join_units(units, group_units(frame[group_column]))
     n_units = int(units.max()) + 1
     if n_units < len(wanted):
-        what = f"group(s) in {group_column!r}" if group_column else "different row(s)"
-        raise DataError(
-            f"{n_units} {what} cannot be split into {len(wanted)} parts ({', '.join(wanted)})."
-        )
+        what = count(n_units, "different row")
+        if group_column is not None:
+            what = f"{count(n_units, 'group')} of rows in {group_column!r}"
+        raise DataError(f"{what} cannot be split into {len(wanted)} parts ({', '.join(wanted)}).")
     classes = np.zeros(frame.height, dtype=np.int64)
     if target is not None and target.is_classification:
         classes = target.encode(frame)

@@ -123,8 +123,8 @@ def class_target(series: pl.Series, task: str | None, is_numeric: bool) -> Targe
     if task is None and not is_numeric and len(classes) > 10 and 2 * len(classes) > len(present):
         raise DataError(
             f"The target {name!r} holds {len(classes):,} different texts in {len(present):,} rows, "
-            f"such as {list_names(classes, 2)}: too few rows a class to learn from. Choose another "
-            "target, or pass task='multiclass' to try."
+            f"such as {list_names(classes[:2])}: too few rows a class to learn from. Choose "
+            "another target, or pass task='multiclass' to try."
         )
     if task == "binary" and len(classes) != 2:
         raise DataError(

@@ -82,7 +82,10 @@ def to_numbers(
         numbers = second_reading(texts, numbers, number_format)
     bad = numbers.is_null() & texts.is_not_null()
     if bad.any():
-        fix = "Correct the value, leave the cell empty, or name the column a category."
+        fix = (
+            "Correct the value or leave the cell empty; or train with "
+            f"columns={{{series.name!r}: 'category'}}."
+        )
         raise bad_cell(series, bad, "is not a number", fix)
     return numbers.fill_nan(None)
 
