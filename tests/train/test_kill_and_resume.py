@@ -10,7 +10,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "killable_training.py"
 KILLS = 20
-LONGEST_LIFE = 0.2
+LONGEST_LIFE = 0.16
 """Seconds of training after which a process is killed at the latest."""
 
 
@@ -60,4 +60,4 @@ def test_same_bits_after_any_number_of_kills(tmp_path):
         kills += run_with_kills(folder, result, moments, KILLS - kills)
         runs += 1
         assert outcome(result) == expected
-    assert runs <= 5, "the processes must mostly be killed before they finish"
+    assert runs <= KILLS / 2, "the processes must mostly be killed before they finish"

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from steepest import nn
+from steepest.data.batches import permutation
 from steepest.errors import ArgumentError, CheckpointError, DataError
 from steepest.train.callbacks import LearningRateSchedule
 from steepest.train.checkpoint import Checkpoint, CheckpointStore
-from steepest.train.plan import SPLIT_STREAM, random_order
+from steepest.train.plan import SPLIT_EPOCH
 from steepest.train.source import ArraySource
 
 
@@ -65,7 +66,7 @@ def split_off(source: ArraySource, fraction: float, seed: int) -> tuple[ArraySou
             f"fit: validation_fraction {fraction} of {source.rows} samples leaves a part empty. "
             f"Pass validation_data, or more samples."
         )
-    order = random_order(source.rows, seed, SPLIT_STREAM)
+    order = permutation(source.rows, seed, SPLIT_EPOCH)
     kept = source.subset(np.sort(order[count:]))
     return kept, source.subset(np.sort(order[:count])).with_weight(None)
 

@@ -17,7 +17,7 @@ from steepest.train.gradients import gradient_notes
 from steepest.train.history import History
 from steepest.train.interrupt import InterruptWatch
 from steepest.train.losses import loss_share
-from steepest.train.plan import BatchPlan
+from steepest.train.plan import EpochBatches
 from steepest.train.progress import Progress
 from steepest.train.source import ArraySource, Batch
 from steepest.train.state import TrainingState, capture, generators, put_generator, restore
@@ -47,7 +47,7 @@ class Run:
 
     source: ArraySource
     validation: ArraySource | None
-    plan: BatchPlan
+    plan: EpochBatches
     epochs: int
     first_epoch: int
     callbacks: Sequence[Callback]
@@ -172,7 +172,7 @@ class FitLoop:
         if run.validation is not None:
             randomness = _random_states(self.trainer)
             values = self.trainer._evaluate_source(
-                run.validation, run.plan.batch_size, prefix="val_", watch=self._interrupt
+                run.validation, run.plan.plan.batch_size, prefix="val_", watch=self._interrupt
             )
             if values is None:
                 _put_random_states(self.trainer, randomness)
@@ -201,12 +201,10 @@ class FitLoop:
         if self.trainer.metrics:
             target = run.source.target
             assert target is not None
-            order = run.plan.order(self._first_epoch + self.epoch)
-            used = slice(run.plan.used_rows)
-            target = target[used] if order is None else target[order[used]]
+            used = run.plan.used(self._first_epoch + self.epoch)
             record |= metric_values(
                 self.trainer.metrics,
-                target,
+                target[used],
                 self.figures.output(),
                 from_logits=self.trainer.from_logits,
             )

@@ -1,90 +1,54 @@
-"""Which samples make up which batch: a function of the seed, the epoch and the batch alone.
+"""Finding the samples of any batch of any epoch, which `steepest.data.batches` lays down.
 
-So an epoch can be entered at any batch, in any process, and a step can be repeated.
+A batch is a function of the seed, the epoch and its number, so an epoch can be entered at any
+batch, in any process, and a step can be repeated.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import numpy.typing as npt
 
+from steepest.data.batches import BatchPlan
 from steepest.errors import ArgumentError
 from steepest.train.source import Selection
 
-SPLIT_STREAM = 2**64 - 1
+SPLIT_EPOCH = 2**64 - 1
 """The number that stands in an epoch's place when rows are set aside for validation."""
 
 
-def random_order(rows: int, seed: int, stream: int) -> npt.NDArray[np.int64]:
-    """Return the numbers 0 to rows - 1 in the order of pseudo-random keys.
-
-    The keys are raw 64-bit numbers of the counter-based Philox generator, which NumPy keeps the
-    same in all versions (unlike its own `permutation`), so a run can be resumed years later.
+class EpochBatches:
+    """The batches of a plan by their number; keeps the order of the epoch it was asked for last.
 
     Args:
-        rows: how many.
-        seed: of the training.
-        stream: the epoch.
-    """
-    key = np.array([seed, stream], dtype=np.uint64)
-    keys = np.random.Philox(key=key).random_raw(rows)
-    return np.argsort(keys, kind="stable")
-
-
-@dataclass
-class BatchPlan:
-    """The batches of every epoch.
-
-    Attributes:
-        rows: number of samples.
-        batch_size: samples in a batch; the last one of an epoch may be smaller.
-        shuffle: whether each epoch has its own random order.
-        drop_last: whether a smaller last batch is left out.
-        seed: of the order.
+        plan: which samples make up each batch.
     """
 
-    rows: int
-    batch_size: int
-    shuffle: bool
-    drop_last: bool
-    seed: int
-    _known: tuple[int, npt.NDArray[np.int64]] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        check_batch_size("fit", self.batch_size)
-        if self.drop_last and self.batch_size > self.rows:
-            raise ArgumentError(
-                f"fit: with drop_last=True there is no batch at all: batch_size is "
-                f"{self.batch_size}, but there are only {self.rows} samples."
-            )
+    def __init__(self, plan: BatchPlan) -> None:
+        self.plan = plan
+        self._known: tuple[int, npt.NDArray[np.int64]] | None = None
 
     @property
     def batches(self) -> int:
         """Number of batches in an epoch."""
-        if self.drop_last:
-            return self.rows // self.batch_size
-        return -(-self.rows // self.batch_size)
+        return self.plan.n_batches
 
-    @property
-    def used_rows(self) -> int:
-        """Number of samples in an epoch."""
-        return min(self.rows, self.batches * self.batch_size)
-
-    def order(self, epoch: int) -> npt.NDArray[np.int64] | None:
-        """Return the samples of an epoch in their order; None for the order they lie in."""
-        if not self.shuffle:
-            return None
-        if self._known is None or self._known[0] != epoch:
-            self._known = (epoch, random_order(self.rows, self.seed, epoch))
-        return self._known[1]
+    def used(self, epoch: int) -> Selection:
+        """Return all samples of an epoch, in the order of its batches."""
+        return self._range(epoch, 0, min(self.plan.n_rows, self.batches * self.plan.batch_size))
 
     def selection(self, epoch: int, batch: int) -> Selection:
         """Return the samples of one batch; both numbers count from 0."""
-        places = slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.rows))
-        order = self.order(epoch)
-        return places if order is None else order[places]
+        start = batch * self.plan.batch_size
+        return self._range(epoch, start, min(start + self.plan.batch_size, self.plan.n_rows))
+
+    def _range(self, epoch: int, start: int, stop: int) -> Selection:
+        """Return some samples by their places in an epoch; a slice where they lie in order."""
+        if not self.plan.shuffle:
+            return slice(start, stop)
+        if self._known is None or self._known[0] != epoch:
+            self._known = (epoch, self.plan.order(epoch))
+        return self._known[1][start:stop]
 
 
 def slices(rows: int, batch_size: int) -> list[slice]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 import steepest as st
 from steepest import nn
+from steepest.data.batches import BatchPlan
 from steepest.errors import ArgumentError
 from steepest.trace.containers import flatten, unflatten
 from steepest.train.arguments import (
@@ -32,7 +33,7 @@ from steepest.train.interrupt import InterruptWatch
 from steepest.train.loop import FitLoop, Run
 from steepest.train.losses import Loss, check_loss, loss_name, loss_share, takes_logits
 from steepest.train.metrics import Metric, find_metrics
-from steepest.train.plan import BatchPlan, check_batch_size, slices
+from steepest.train.plan import EpochBatches, check_batch_size, slices
 from steepest.train.preflight import preflight
 from steepest.train.progress import Progress, ProgressKind, make_progress
 from steepest.train.source import ArraySource, class_weights
@@ -177,7 +178,8 @@ class Trainer:
         source, validation = self._sources(
             x, y, validation_data, validation_fraction, sample_weight, class_weight
         )
-        plan = BatchPlan(source.rows, batch_size, shuffle, drop_last, self.seed)
+        check_batch_size("fit", batch_size)
+        plan = EpochBatches(BatchPlan(source.rows, int(batch_size), self.seed, shuffle, drop_last))
         settings = as_checkpoint(checkpoint, resume)
         resumed = find_checkpoint(settings, resume)
         self.figure_names = self._names(validation is not None)
@@ -344,9 +346,9 @@ class Trainer:
         """What a checkpoint must agree with to be resumed."""
         settings: dict[str, Any] = {
             "seed": self.seed,
-            "batch_size": int(run.plan.batch_size),
-            "shuffle": run.plan.shuffle,
-            "drop_last": run.plan.drop_last,
+            "batch_size": run.plan.plan.batch_size,
+            "shuffle": run.plan.plan.shuffle,
+            "drop_last": run.plan.plan.drop_last,
             "loss": loss_name(self.loss),
             "optimizer": type(self.optimizer).__name__,
             "metrics": [each.name for each in self.metrics],
