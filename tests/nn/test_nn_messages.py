@@ -84,13 +84,13 @@ LAYERS = [
     (
         ShapeError,
         lambda: nn.Bilinear(2, 3, 4)(floats(5, 2), floats(5, 2)),
-        "Bilinear: left (5, 2) and right (5, 2) must end with the (2, 3) features of "
+        "Bilinear: input1 (5, 2) and input2 (5, 2) must end with the (2, 3) features of "
         "weight (4, 2, 3).",
     ),
     (
         ShapeError,
         lambda: nn.Bilinear(2, 3, 4)(floats(5, 2), floats(6, 3)),
-        "Bilinear: left (5, 2) and right (6, 3) must agree in all axes but the last.",
+        "Bilinear: input1 (5, 2) and input2 (6, 3) must agree in all axes but the last.",
     ),
     (
         ShapeError,
@@ -234,7 +234,7 @@ LAYERS = [
     (
         ArgumentError,
         lambda: nn.Hardtanh(1.0, -1.0),
-        "Hardtanh: min_val must be below max_val, got 1.0 and -1.0.",
+        "Hardtanh: min_val must not be above max_val, got 1.0 and -1.0.",
     ),
     (
         DTypeError,

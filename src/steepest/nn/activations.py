@@ -239,9 +239,9 @@ class Hardtanh(Module):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0):
         super().__init__()
-        if not min_val < max_val:
+        if not min_val <= max_val:
             raise ArgumentError(
-                f"Hardtanh: min_val must be below max_val, got {min_val} and {max_val}."
+                f"Hardtanh: min_val must not be above max_val, got {min_val} and {max_val}."
             )
         self.min_val = min_val
         self.max_val = max_val

@@ -8,6 +8,7 @@ taken never sees numbers on which its gradient would overflow, so no NaN leaks f
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import steepest as st
 from steepest.array.tensor import Tensor
@@ -42,9 +43,9 @@ def relu6(input: Tensor) -> Tensor:
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Clip x to [min_val, max_val], with gradient 0 at both ends."""
     x = _floating(input, "hardtanh")
-    if not min_val < max_val:
+    if not min_val <= max_val:
         raise ArgumentError(
-            complaint(f"hardtanh: min_val must be below max_val, got {min_val} and {max_val}.")
+            complaint(f"hardtanh: min_val must not be above max_val, got {min_val} and {max_val}.")
         )
     below_top = st.where(x >= max_val, max_val, x)
     return st.where(x <= min_val, min_val, below_top)
@@ -260,9 +261,14 @@ def maxout(input: Tensor, pieces: int, dim: int = -1) -> Tensor:
     return st.max(st.reshape(x, grouped), axis=axis + 1)
 
 
-def softmax(input: Tensor, dim: int = -1) -> Tensor:
-    """exp(x) divided by its sum along an axis, computed without overflow."""
-    x = _floating(input, "softmax")
+def softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+    """exp(x) divided by its sum along an axis, computed without overflow.
+
+    Args:
+        dim: the axis.
+        dtype: the data type to compute in and return; that of the input if `None`.
+    """
+    x = _floating(input if dtype is None else as_tensor(input).astype(dtype), "softmax")
     axis = normalize_axis(dim, x.ndim, "softmax")
     if x.ndim == 0:
         return st.reshape(softmax(st.reshape(x, (1,)), 0), ())
@@ -270,9 +276,14 @@ def softmax(input: Tensor, dim: int = -1) -> Tensor:
     return powers / st.sum(powers, axis=axis, keepdims=True)
 
 
-def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
-    """log(softmax(x)), computed from x less its maximum so that nothing overflows."""
-    x = _floating(input, "log_softmax")
+def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+    """log(softmax(x)), computed from x less its maximum so that nothing overflows.
+
+    Args:
+        dim: the axis.
+        dtype: the data type to compute in and return; that of the input if `None`.
+    """
+    x = _floating(input if dtype is None else as_tensor(input).astype(dtype), "log_softmax")
     axis = normalize_axis(dim, x.ndim, "log_softmax")
     if x.ndim == 0:
         return st.reshape(log_softmax(st.reshape(x, (1,)), 0), ())
@@ -280,9 +291,9 @@ def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
     return shifted - st.log(st.sum(st.exp(shifted), axis=axis, keepdims=True))
 
 
-def softmin(input: Tensor, dim: int = -1) -> Tensor:
+def softmin(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
     """softmax(-x)."""
-    return softmax(-as_tensor(input), dim)
+    return softmax(-as_tensor(input), dim, dtype=dtype)
 
 
 def _shifted(x: Tensor, axis: int) -> Tensor:

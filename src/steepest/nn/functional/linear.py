@@ -68,18 +68,18 @@ def _linear_mismatch(given: tuple[int, ...], weight: tuple[int, ...], name: str)
 
 
 def bilinear(
-    left: Tensor,
-    right: Tensor,
+    input1: Tensor,
+    input2: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     *,
     name: str = "bilinear",
 ) -> Tensor:
-    """y[..., o] = sum over i, j of left[..., i] weight[o, i, j] right[..., j], plus bias[o].
+    """y[..., o] = sum over i, j of input1[..., i] weight[o, i, j] input2[..., j], plus bias[o].
 
     Args:
-        left: (..., in1_features).
-        right: (..., in2_features), with the same leading axes.
+        input1: (..., in1_features).
+        input2: (..., in2_features), with the same leading axes.
         weight: (out_features, in1_features, in2_features).
         bias: (out_features,), or `None`.
 
@@ -87,52 +87,52 @@ def bilinear(
         ShapeError: the operands do not fit together.
         DTypeError: an operand and the weight differ in data type.
     """
-    left = as_tensor(left)
-    right = as_tensor(right)
+    input1 = as_tensor(input1)
+    input2 = as_tensor(input2)
     weight = as_tensor(weight)
-    fits = left.ndim > 0 and right.ndim > 0 and weight.ndim == 3
-    if not fits or (left.shape[-1], right.shape[-1]) != weight.shape[1:]:
+    fits = input1.ndim > 0 and input2.ndim > 0 and weight.ndim == 3
+    if not fits or (input1.shape[-1], input2.shape[-1]) != weight.shape[1:]:
         raise ShapeError(
             complaint(
-                f"{name}: left {left.shape} and right {right.shape} must end with the "
+                f"{name}: input1 {input1.shape} and input2 {input2.shape} must end with the "
                 f"{weight.shape[1:]} features of weight {weight.shape}."
             )
         )
-    if left.shape[:-1] != right.shape[:-1]:
+    if input1.shape[:-1] != input2.shape[:-1]:
         raise ShapeError(
             complaint(
-                f"{name}: left {left.shape} and right {right.shape} must agree in all axes "
+                f"{name}: input1 {input1.shape} and input2 {input2.shape} must agree in all axes "
                 f"but the last."
             )
         )
-    require_same_dtype(left, weight, name)
-    require_same_dtype(right, weight, name)
+    require_same_dtype(input1, weight, name)
+    require_same_dtype(input2, weight, name)
     outputs, left_size, right_size = weight.shape
     by_left = st.reshape(weight, (outputs * left_size, right_size))
-    partial = st.reshape(right @ by_left.T, (*right.shape[:-1], outputs, left_size))
-    product = st.sum(partial * st.expand_dims(left, axis=-2), axis=-1)
+    partial = st.reshape(input2 @ by_left.T, (*input2.shape[:-1], outputs, left_size))
+    product = st.sum(partial * st.expand_dims(input1, axis=-2), axis=-1)
     return product if bias is None else product + as_tensor(bias)
 
 
 def embedding(
-    indices: Tensor, weight: Tensor, padding_idx: int | None = None, *, name: str = "embedding"
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, *, name: str = "embedding"
 ) -> Tensor:
     """Look up rows of a table.
 
     Args:
-        indices: integers of any shape, from 0 to `num_embeddings - 1`.
+        input: integers of any shape, from 0 to `num_embeddings - 1`.
         weight: (num_embeddings, embedding_dim).
         padding_idx: the row that gets no gradient, or `None`.
         name: how error messages call the operation.
 
     Returns:
-        (*indices.shape, embedding_dim).
+        (*input.shape, embedding_dim).
 
     Raises:
         DTypeError: the indices are not integers.
         ArgumentError: an index outside the table (checked where numbers exist: eagerly).
     """
-    indices = as_tensor(indices)
+    indices = as_tensor(input)
     weight = as_tensor(weight)
     require_integers(indices, name, "indices")
     rows = weight.shape[0]
@@ -173,23 +173,33 @@ def _check_indices(indices: Tensor, rows: int, name: str) -> None:
     )
 
 
-def one_hot(indices: Tensor, num_classes: int) -> Tensor:
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Turn class numbers into rows of zeros with a single one (int64).
 
     Args:
-        indices: integers of any shape, from 0 to `num_classes - 1`.
-        num_classes: the size of the new last axis.
+        tensor: integers of any shape, from 0 to `num_classes - 1`.
+        num_classes: the size of the new last axis; -1 takes the largest number plus 1, which
+            exists only eagerly.
 
     Returns:
-        (*indices.shape, num_classes).
+        (*tensor.shape, num_classes).
 
     Raises:
-        DTypeError: the indices are not integers.
-        ArgumentError: an index outside the classes (checked where numbers exist: eagerly).
+        DTypeError: the tensor does not hold integers.
+        ArgumentError: an index outside the classes (checked where numbers exist: eagerly), or no
+            `num_classes` where it cannot be found.
     """
-    indices = as_tensor(indices)
+    indices = as_tensor(tensor)
     require_integers(indices, "one_hot", "indices")
     numbers = numbers_of(indices)
+    if num_classes == -1:
+        if numbers is None or not numbers.size:
+            raise ArgumentError(
+                complaint(
+                    "one_hot: needs num_classes while compiling, and where there are no indices."
+                )
+            )
+        num_classes = int(numbers.max()) + 1
     wrong = None if numbers is None else first_outside(numbers, 0, num_classes - 1)
     if wrong is not None and numbers is not None:
         raise ArgumentError(
@@ -205,12 +215,19 @@ def one_hot(indices: Tensor, num_classes: int) -> Tensor:
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm along an axis, or by `eps` where the norm is smaller."""
     x = as_tensor(input)
+    if x.ndim == 0:
+        return st.reshape(normalize(st.reshape(x, (1,)), p, dim, eps), ())
     size = vector_norm(x, p, dim)
     return x / st.where(size < eps, eps, size)
 
 
 def vector_norm(x: Tensor, p: float, dim: int) -> Tensor:
-    """The p-norm along an axis, which stays with size 1; the gradient at the zero vector is 0."""
+    """The p-norm along an axis, which stays with size 1; the gradient at the zero vector is 0.
+
+    For p = 0 it is the count of numbers that are not 0; infinity gives the largest magnitude.
+    """
+    if p == 0:
+        return st.sum((x != 0).astype(x.dtype), axis=dim, keepdims=True)
     magnitude = st.abs(x)
     if p == math.inf:
         return st.max(magnitude, axis=dim, keepdims=True)
@@ -224,8 +241,11 @@ def vector_norm(x: Tensor, p: float, dim: int) -> Tensor:
     return st.where(is_zero, 0.0, root)
 
 
-def cosine_similarity(left: Tensor, right: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along an axis; each norm counts as at least eps."""
-    left = normalize(as_tensor(left), 2.0, dim, eps)
-    right = normalize(as_tensor(right), 2.0, dim, eps)
-    return st.sum(left * right, axis=dim)
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between vectors along an axis; each norm counts as at least eps.
+
+    The shapes broadcast.
+    """
+    left, right = st.broadcast_arrays(as_tensor(x1), as_tensor(x2))
+    product = normalize(left, 2.0, dim, eps) * normalize(right, 2.0, dim, eps)
+    return st.sum(product, axis=dim) if product.ndim else product

@@ -123,10 +123,14 @@ def multi_margin_loss(
         ArgumentError: another `p`, or a target outside the classes (checked eagerly).
     """
     operation = "multi_margin_loss"
+    input, target = as_tensor(input), as_tensor(target)
+    if input.ndim == 0:
+        input = st.reshape(input, (1,))
+    if input.ndim == 1 and target.shape == (1,):
+        target = st.reshape(target, ())
     if p not in (1, 2):
         raise ArgumentError(complaint(f"{operation}: p must be 1 or 2, got {p}."))
-    input = as_tensor(input)
-    target = _class_numbers(input, as_tensor(target), operation)
+    target = _class_numbers(input, target, operation)
     classes = input.shape[-1]
     right = st.expand_dims(target, axis=-1)
     violation = margin - st.take_along_axis(input, right, axis=-1) + input
