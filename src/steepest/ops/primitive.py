@@ -176,3 +176,11 @@ def sample_numbers(
     generator = np.random.default_rng(seed)
     numbers = low + (high - low) * (np.arange(size) + 0.5) / max(size, 1)
     return generator.permutation(numbers).reshape(shape).astype(dtype)
+
+
+def constant_like(tensor: Tensor, value: float) -> Tensor:
+    """One number of the data type of `tensor`, which broadcasts against it.
+
+    Unlike `0 * tensor` it depends on no number, so it is right beside infinities and NaN.
+    """
+    return type(tensor)._constant(np.asarray(value, tensor.dtype.compute), tensor.dtype)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from steepest.graph.dtypes import bfloat16
 from steepest.graph.evaluate import evaluate_operation
 from steepest.graph.node import Graph, Node, keep, rebuild
@@ -25,7 +27,8 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         values = [_value_of(operand) for operand in operands]
         assert isinstance(node.type, TensorType)
-        value = evaluate_operation(node.op, values, node.static, node.type)
+        with np.errstate(all="ignore"):
+            value = evaluate_operation(node.op, values, node.static, node.type)
         static: dict[str, Any] = {"value": value}
         if node.type.dtype is bfloat16:
             static["dtype"] = bfloat16

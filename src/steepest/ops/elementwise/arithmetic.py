@@ -11,7 +11,7 @@ from steepest.ops.elementwise.exponential import log
 from steepest.ops.elementwise.family import binary, elementwise, integers, unary
 from steepest.ops.elementwise.rounding import floor
 from steepest.ops.elementwise.selection import where
-from steepest.ops.primitive import Primitive, Sample, Tensor
+from steepest.ops.primitive import Primitive, Sample, Tensor, constant_like
 
 negative: Primitive = elementwise(
     "negative",
@@ -68,15 +68,17 @@ divide: Primitive = elementwise(
 def _power_by_base(output_grad: Tensor, output: Tensor, base: Tensor, exponent: Tensor) -> Tensor:
     """d/d base = exponent * base^(exponent - 1), and 0 where the exponent is 0."""
     slope = exponent * power(base, exponent - 1)
-    return output_grad * where(equal(exponent, exponent * 0), slope * 0, slope)
+    zero = constant_like(exponent, 0)
+    return output_grad * where(equal(exponent, zero), zero, slope)
 
 
 def _power_by_exponent(
     output_grad: Tensor, output: Tensor, base: Tensor, exponent: Tensor
 ) -> Tensor:
     """d/d exponent = base^exponent * log(base), and 0 at base 0 (with exponent >= 0)."""
-    flat = equal(base, base * 0) & ~less(exponent, exponent * 0)
-    safe = where(flat, base * 0 + 1, base)
+    zero = constant_like(base, 0)
+    flat = equal(base, zero) & ~less(exponent, zero)
+    safe = where(flat, constant_like(base, 1), base)
     return output_grad * output * log(safe)
 
 
@@ -120,8 +122,9 @@ sqrt: Primitive = elementwise(
 
 def _share_of_winner(winner: Tensor, loser: Tensor) -> Tensor:
     """1 where `winner` is the larger, 1/2 in a tie, 0 elsewhere."""
-    one = winner * 0 + 1
-    return where(less(loser, winner), one, where(equal(loser, winner), one * 0.5, one * 0))
+    half, zero = constant_like(winner, 0.5), constant_like(winner, 0)
+    behind = where(equal(loser, winner), half, zero)
+    return where(less(loser, winner), constant_like(winner, 1), behind)
 
 
 maximum: Primitive = elementwise(

@@ -17,6 +17,7 @@ from steepest.ops.primitive import (
     Tensor,
     broadcast_shapes,
     check_same_dtype,
+    constant_like,
     sample_numbers,
 )
 
@@ -28,11 +29,6 @@ def _infer_where(condition: TensorType, if_true: TensorType, if_false: TensorTyp
     shapes = [condition.shape, if_true.shape, if_false.shape]
     roles = ("condition", "if_true", "if_false")
     return TensorType(broadcast_shapes("where", roles, shapes), if_true.dtype)
-
-
-def _zero(like: Tensor) -> Tensor:
-    """A zero that depends on no number: `0 * x` would be NaN at an infinity."""
-    return type(like)._zeros((), like.dtype)
 
 
 def _where_samples() -> Iterable[Sample]:
@@ -50,10 +46,10 @@ where: Primitive = Primitive(
         (
             None,
             lambda output_grad, output, condition, if_true, if_false: where(
-                condition, output_grad, _zero(output_grad)
+                condition, output_grad, constant_like(output_grad, 0)
             ),
             lambda output_grad, output, condition, if_true, if_false: where(
-                condition, _zero(output_grad), output_grad
+                condition, constant_like(output_grad, 0), output_grad
             ),
         )
     ),
