@@ -480,6 +480,12 @@ class TestMessages:
                 "Trainer: MSELoss with reduction='none' gives many numbers, but training needs "
                 "one. Use reduction='mean'; weights of samples are an argument of fit.",
             ),
+            (
+                {"loss": nn.MSELoss(), "metrics": ["rmse", "accuracy"]},
+                "Trainer: the metric 'accuracy' needs to know what the model puts out, which "
+                "MSELoss does not tell. Pass from_logits=True for raw scores, from_logits=False "
+                "for probabilities.",
+            ),
             ({"clip_norm": 0}, "Trainer: clip_norm must be above 0 or None, got 0."),
             ({"seed": -1}, "Trainer: seed must be a whole number of at least 0, got -1."),
             (
@@ -492,6 +498,21 @@ class TestMessages:
         with pytest.raises(ArgumentError) as caught:
             trainer_of(network(), **options)
         assert str(caught.value).startswith(message)
+
+    def test_no_targets(self):
+        x, _ = classes()
+        self.refuse(ArgumentError, "fit: y is None, but the loss needs targets.", x, None)
+
+    def test_weights_that_are_broken_already(self):
+        x, y = classes()
+        model = network()
+        model[0].weight.assign(np.full((8, 4), np.nan, np.float32))
+        with pytest.raises(st.errors.NonFiniteError) as caught:
+            trainer_of(model).fit(x, y, progress="none")
+        assert str(caught.value) == (
+            "fit: 0.weight holds NaN or infinite numbers before training begins. Initialise the "
+            "model anew, or load other weights."
+        )
 
     def test_loss_with_many_numbers(self):
         x, y = classes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from steepest.data.batches import permutation
 from steepest.errors import ArgumentError, CheckpointError, DataError
 from steepest.train.callbacks import LearningRateSchedule
 from steepest.train.checkpoint import Checkpoint, CheckpointStore
+from steepest.train.losses import Loss, loss_name, takes_logits
+from steepest.train.metrics import Metric
 from steepest.train.plan import SPLIT_EPOCH
 from steepest.train.source import ArraySource
 
@@ -40,6 +43,27 @@ def as_callback(schedule: Any) -> LearningRateSchedule | None:
     if schedule is None or isinstance(schedule, LearningRateSchedule):
         return schedule
     return LearningRateSchedule(schedule)
+
+
+def resolve_logits(loss: Loss, from_logits: bool | None, metrics: Sequence[Metric]) -> bool:
+    """Return whether the model's output counts as logits.
+
+    Raises:
+        ArgumentError: a metric needs to know, and neither the user nor the loss tells.
+    """
+    if from_logits is not None:
+        return from_logits
+    known = takes_logits(loss)
+    if known is not None:
+        return known
+    for metric in metrics:
+        if metric.takes != "numbers":
+            raise ArgumentError(
+                f"Trainer: the metric {metric.name!r} needs to know what the model puts out, "
+                f"which {loss_name(loss)} does not tell. Pass from_logits=True for raw scores, "
+                f"from_logits=False for probabilities."
+            )
+    return False
 
 
 def check_epochs(epochs: Any) -> int:

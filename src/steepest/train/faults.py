@@ -130,6 +130,11 @@ class FaultGuard:
     def check(self, position: Position) -> None:
         """Raise TrainingFaultError if a weight or the optimizer's state is not finite."""
         name = nonfinite_name(self._model, self._optimizer)
+        if name and self._good is None:
+            raise NonFiniteError(
+                f"fit: {name} holds NaN or infinite numbers before training begins. Initialise "
+                f"the model anew, or load other weights."
+            )
         if name:
             raise self.fault(position, f"{name} became non-finite by")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,6 @@ class EpochFigures:
     """Collects losses, outputs and gradient norms of the steps of an epoch.
 
     All of it can be saved in the middle of an epoch and taken up again without a bit of difference.
-
-    Attributes:
-        seconds: time the epoch has taken in processes that were cut off.
     """
 
     def __init__(self) -> None:
@@ -27,7 +25,8 @@ class EpochFigures:
         self._shares: list[float] = []
         self._outputs: list[npt.NDArray] = []
         self._norm_sum: npt.NDArray[np.float64] | None = None
-        self.seconds = 0.0
+        self._seconds = 0.0
+        self._started: float | None = None
         self._loss_sum = 0.0
         self._rows = 0
 
@@ -43,6 +42,16 @@ class EpochFigures:
         if result.gradient_norms is not None:
             before = 0.0 if self._norm_sum is None else self._norm_sum
             self._norm_sum = before + result.gradient_norms
+
+    def start_clock(self) -> None:
+        """The epoch begins, or goes on."""
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time the epoch has taken so far, also in processes that were cut off."""
+        running = 0.0 if self._started is None else time.monotonic() - self._started
+        return self._seconds + running
 
     @property
     def loss(self) -> float:
@@ -79,7 +88,7 @@ class EpochFigures:
         if state["output"] is not None:
             figures._outputs = [state["output"]]
         figures._norm_sum = state["norm_sum"]
-        figures.seconds = state["seconds"]
+        figures._seconds = state["seconds"]
         return figures
 
 

@@ -130,19 +130,18 @@ class FitLoop:
 
     def _run_epoch(self) -> None:
         """Run the epoch from the next batch to its end, or to an interruption."""
-        started = time.monotonic()
+        self.figures.start_clock()
         if self.batch == 0:
             for each in self.run_settings.callbacks:
                 each.on_epoch_begin(self.trainer, self.epoch + 1)
         self.trainer.model.train()
         while self.batch < self.run_settings.plan.batches:
-            self._run_batch(started)
+            self._run_batch()
             if self.is_interrupted or self.stop_reason:
-                self.figures.seconds += time.monotonic() - started
                 return
-        self._close_epoch(started)
+        self._close_epoch()
 
-    def _run_batch(self, epoch_started: float) -> None:
+    def _run_batch(self) -> None:
         run = self.run_settings
         batch = self._batch_at(self.epoch, self.batch)
         result = run.step(batch)
@@ -158,13 +157,11 @@ class FitLoop:
         if self.batch == run.plan.batches:
             return
         if self._is_save_due():
-            self.figures.seconds += time.monotonic() - epoch_started
             self._save()
-            self.figures.seconds -= time.monotonic() - epoch_started
         elif self.trainer.steps - self._guard.position.steps >= CHECK_STEPS:
             self._guard.mark(self._position())
 
-    def _close_epoch(self, started: float) -> None:
+    def _close_epoch(self) -> None:
         """Compute the epoch's figures, tell the callbacks, and save."""
         run = self.run_settings
         self._guard.check(self._position())
@@ -176,11 +173,10 @@ class FitLoop:
             )
             if values is None:
                 _put_random_states(self.trainer, randomness)
-                self.figures.seconds += time.monotonic() - started
                 return
             record |= values
         record["lr"] = float(self.trainer.optimizer.param_groups[0]["lr"])
-        seconds = self.figures.seconds + time.monotonic() - started
+        seconds = self.figures.seconds
         self._note_gradients()
         self.history.add(record, seconds)
         run.progress.epoch(self.epoch + 1, record, seconds)
@@ -300,6 +296,7 @@ class FitLoop:
         self._first_epoch = state["first_epoch"]
         trainer.steps = state["steps"]
         trainer.epochs = self._first_epoch + self.epoch
+        self._saved_position = self._position()
         self._resume_history(History.from_dict(state["history"]))
 
     def _resume_history(self, history: History) -> None:

@@ -17,15 +17,36 @@ Loss = Callable[..., Tensor]
 """`loss(output, target)`, a 0-d tensor."""
 
 
-def takes_logits(loss: Loss) -> bool:
-    """Return whether a model trained with this loss puts out logits.
+_LOGIT_MODULES = (
+    nn.CrossEntropyLoss,
+    nn.NLLLoss,
+    nn.KLDivLoss,
+    nn.BCEWithLogitsLoss,
+    nn.MultiMarginLoss,
+    nn.MultiLabelSoftMarginLoss,
+)
+_LOGIT_FUNCTIONS = (
+    nn.functional.cross_entropy,
+    nn.functional.nll_loss,
+    nn.functional.kl_div,
+    nn.functional.binary_cross_entropy_with_logits,
+    nn.functional.multi_margin_loss,
+    nn.functional.multilabel_soft_margin_loss,
+)
 
-    All losses here but the binary cross-entropy of probabilities do. (The softmax of
-    log-probabilities, which `nn.NLLLoss` takes, is again the probabilities.)
+
+def takes_logits(loss: Loss) -> bool | None:
+    """Return whether a model trained with this loss puts out logits; None if that is not known.
+
+    Log-probabilities (`nn.NLLLoss`, `nn.KLDivLoss`) count as logits: their softmax is again the
+    probabilities.
     """
     plain = getattr(loss, "func", loss)
-    is_of_probabilities = isinstance(plain, nn.BCELoss)
-    return not is_of_probabilities and plain is not nn.functional.binary_cross_entropy
+    if isinstance(plain, _LOGIT_MODULES) or plain in _LOGIT_FUNCTIONS:
+        return True
+    if isinstance(plain, nn.BCELoss) or plain is nn.functional.binary_cross_entropy:
+        return False
+    return None
 
 
 def loss_name(loss: Loss) -> str:

@@ -46,7 +46,7 @@ def capture(model: nn.Module, optimizer: Any) -> TrainingState:
 
 
 def restore(model: nn.Module, optimizer: Any, state: TrainingState) -> None:
-    """Put a captured state back, bit for bit.
+    """Put a captured state back, bit for bit; it stays as it is when training goes on.
 
     Raises:
         CheckpointError: it belongs to another model or optimizer; nothing is changed then.
@@ -103,18 +103,18 @@ def _put_back(model: nn.Module, optimizer: Any, state: TrainingState) -> None:
             f"buffers and {len(state.generators)} random generators, this one has {len(hidden)} "
             f"and {len(own)}."
         )
-    model.load_state_dict(state.model)
+    model.load_state_dict(map_leaves(_copy, state.model))
     optimizer.load_state_dict(map_leaves(_copy, state.optimizer))
     for name, buffer in hidden.items():
-        buffer.assign(state.buffers[name])
+        buffer.assign(_copy(state.buffers[name]))
     for generator, saved in zip(own, state.generators, strict=True):
         put_generator(generator, saved)
 
 
 def put_generator(generator: st.random.Generator, saved: Mapping[str, Any]) -> None:
     """Set a random generator to a saved key and counter."""
-    generator.key.assign(saved["key"])
-    generator.counter.assign(saved["counter"])
+    generator.key.assign(_copy(saved["key"]))
+    generator.counter.assign(_copy(saved["counter"]))
 
 
 def _hidden_buffers(model: nn.Module) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from steepest.train.arguments import (
     check_model,
     find_checkpoint,
     read_pair,
+    resolve_logits,
     split_off,
 )
 from steepest.train.callbacks import Callback, EarlyStopping
@@ -31,7 +32,7 @@ from steepest.train.figures import metric_values
 from steepest.train.history import History
 from steepest.train.interrupt import InterruptWatch
 from steepest.train.loop import FitLoop, Run
-from steepest.train.losses import Loss, check_loss, loss_name, loss_share, takes_logits
+from steepest.train.losses import Loss, check_loss, loss_name, loss_share
 from steepest.train.metrics import Metric, find_metrics
 from steepest.train.plan import EpochBatches, check_batch_size, slices
 from steepest.train.preflight import preflight
@@ -64,7 +65,8 @@ class Trainer:
             were drawn when the model was built: `st.random.seed`.)
         compile: whether steps run as compiled programs; False to debug the model with prints.
         from_logits: what the model's output means to metrics of labels and probabilities;
-            default: logits unless the loss is `nn.BCELoss`.
+            default: what the loss tells (logits for `nn.CrossEntropyLoss`, probabilities for
+            `nn.BCELoss`).
 
     Attributes:
         history: the figures of the last `fit`, while it runs too.
@@ -107,7 +109,7 @@ class Trainer:
         self.clip_value = clip_value
         self.seed = seed
         self.compile = compile
-        self.from_logits = takes_logits(loss) if from_logits is None else from_logits
+        self.from_logits = resolve_logits(loss, from_logits, self.metrics)
         self.history = History()
         self.epochs = 0
         self.steps = 0
@@ -175,6 +177,8 @@ class Trainer:
             CheckpointError: the checkpoints cannot be used, or are of another training.
         """
         epochs = check_epochs(epochs)
+        if y is None:
+            raise ArgumentError("fit: y is None, but the loss needs targets.")
         source, validation = self._sources(
             x, y, validation_data, validation_fraction, sample_weight, class_weight
         )
@@ -212,7 +216,9 @@ class Trainer:
         Args:
             x: inputs, as `fit` takes them.
             y: targets.
-            batch_size: samples computed at once; it changes no metric beyond rounding.
+            batch_size: samples computed at once; it changes no metric beyond rounding. (A loss
+                that divides by something else than the number of samples, such as one with class
+                weights, is a mean of the batches' values.)
         """
         check_batch_size("evaluate", batch_size)
         source = ArraySource(x, y, dtype=self._dtype(), owner="evaluate")
