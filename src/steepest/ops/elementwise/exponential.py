@@ -18,13 +18,14 @@ exp = elementwise(
 
 
 def _expm1(x: np.ndarray) -> np.ndarray:
-    """exp(x) - 1; for complex numbers with the standard's values at infinities, NumPy's differ."""
+    """exp(x) - 1; for complex numbers with the standard's values at infinities and at -0 (where
+    the real part is 0, hence `+ 0.0`), from which NumPy's differ."""
     if x.dtype.kind != "c":
         return np.expm1(x)
     sine = np.sin(x.imag)
     half_sine = np.sin(x.imag / 2)
     result = np.empty_like(x)
-    result.real = np.expm1(x.real) * np.cos(x.imag) - 2 * half_sine * half_sine
+    result.real = np.expm1(x.real) * np.cos(x.imag) - 2 * half_sine * half_sine + 0.0
     result.imag = np.where(x.imag == 0, x.imag, np.exp(x.real) * sine)
     undirected = np.isinf(x.real) & ~np.isfinite(x.imag)
     result[undirected & (x.real < 0)] = -1
