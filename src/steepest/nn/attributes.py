@@ -158,7 +158,7 @@ class AttributeOwner:
             return
         is_module = isinstance(hidden, AttributeOwner)
         if isinstance(value, dict):
-            fix = "ModuleDict" if is_module else "Module"
+            fix = "ModuleDict" if is_module else "Module with attributes"
         else:
             fix = "ModuleList" if is_module else "ParameterList"
         raise ArgumentError(

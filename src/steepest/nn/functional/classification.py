@@ -104,17 +104,19 @@ def binary_cross_entropy_with_logits(
     input, target = pair(input, target, operation)
     softplus_negative = softplus_of(-input)
     if pos_weight is not None:
-        positive = _fitting(pos_weight, input, operation, "pos_weight")
+        positive = fitting_weight(pos_weight, input, operation, "pos_weight")
         softplus_negative = softplus_negative * (1.0 + (positive - 1.0) * target)
     losses = (1.0 - target) * input + softplus_negative
     return reduce_loss(_weighted(losses, weight, operation), reduction, operation)
 
 
 def _weighted(losses: Tensor, weight: Tensor | None, operation: str) -> Tensor:
-    return losses if weight is None else losses * _fitting(weight, losses, operation, "weight")
+    return (
+        losses if weight is None else losses * fitting_weight(weight, losses, operation, "weight")
+    )
 
 
-def _fitting(weight: Tensor, whole: Tensor, operation: str, role: str) -> Tensor:
+def fitting_weight(weight: Tensor, whole: Tensor, operation: str, role: str) -> Tensor:
     """Check that a weight broadcasts to the losses without making them larger."""
     weight = as_tensor(weight)
     padded = (1,) * (whole.ndim - weight.ndim) + weight.shape
@@ -154,7 +156,7 @@ def nll_loss(
     require_floating(input, operation)
     check_reduction(reduction, operation)
     target = class_indices(input, as_tensor(target), ignore_index, operation)
-    weight = _class_weight(input, weight, operation)
+    weight = class_weight(input, weight, operation)
     losses, weights = _class_losses(input, target, weight, ignore_index)
     return _weighted_reduction(losses, weights, reduction)
 
@@ -191,7 +193,7 @@ def cross_entropy(
     require_floating(input, operation)
     check_reduction(reduction, operation)
     check_probability(label_smoothing, operation, "label_smoothing")
-    weight = _class_weight(input, weight, operation)
+    weight = class_weight(input, weight, operation)
     if target.shape == input.shape and input.ndim and not target.dtype.is_integer:
         _refuse_ignored_probabilities(ignore_index)
         return _probability_loss(input, target, weight, reduction, label_smoothing)
@@ -276,7 +278,8 @@ def _along_classes(weight: Tensor, input: Tensor) -> Tensor:
     return st.reshape(weight, (weight.size,) + (1,) * (input.ndim - 2))
 
 
-def _class_weight(input: Tensor, weight: Tensor | None, operation: str) -> Tensor | None:
+def class_weight(input: Tensor, weight: Tensor | None, operation: str) -> Tensor | None:
+    """Check that there is one weight for each class, and give it the input's data type."""
     if input.ndim == 0:
         raise ShapeError(
             complaint(

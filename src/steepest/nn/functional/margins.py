@@ -14,7 +14,7 @@ from steepest.nn.checks import (
     require_same_shape,
 )
 from steepest.nn.functional.activations import logsigmoid, softplus_of
-from steepest.nn.functional.classification import class_indices
+from steepest.nn.functional.classification import class_indices, class_weight, fitting_weight
 from steepest.nn.functional.reduction import clamp_min, reduce_loss
 from steepest.nn.functional.regression import pair
 
@@ -137,8 +137,8 @@ def multi_margin_loss(
     penalty = clamp_min(violation, 0.0)
     if p == 2:
         penalty = penalty * penalty
+    weight = class_weight(input, weight, operation)
     if weight is not None:
-        weight = as_tensor(weight).astype(input.dtype)
         chosen = st.take(weight, st.reshape(target, (-1,)), axis=0)
         penalty = penalty * st.reshape(chosen, right.shape)
     is_right = right == st.arange(classes, dtype=right.dtype)
@@ -204,7 +204,7 @@ def multilabel_soft_margin_loss(
     input, target = pair(input, target, operation)
     terms = -(target * logsigmoid(input) + (1.0 - target) * logsigmoid(-input))
     if weight is not None:
-        terms = terms * as_tensor(weight).astype(input.dtype)
+        terms = terms * fitting_weight(weight, terms, operation, "weight")
     losses = st.mean(terms, axis=-1) if terms.ndim else terms
     return reduce_loss(losses, reduction, operation)
 
