@@ -285,11 +285,11 @@ def chosen_date(series: pl.Series, reason: str) -> Column:
 
 
 LEFT_OUT_NOTES = {
-    "text": "of free text (steepest does not read text yet)",
-    "identifier": "that identify rows",
-    "constant": "with one value in every row",
-    "missing": "without any value",
-    "unsupported": "of lists, structures or binary data",
+    "text": "Free text is not read yet.",
+    "identifier": "What differs from row to row says nothing about new rows.",
+    "constant": "One value in every row says nothing.",
+    "missing": "There is no value in any row.",
+    "unsupported": "Lists, structures and binary data are not read.",
 }
 
 
@@ -301,8 +301,8 @@ def note_left_out(schema: Schema) -> None:
             continue
         fix = ""
         if kind in ("text", "identifier"):
-            fix = f" To use one all the same, pass columns={{{names[0]!r}: 'category'}}."
-        note(f"Left out {count(len(names), 'column')} {reason}: {list_names(names)}.{fix}")
+            fix = f" To use one all the same: columns={{{names[0]!r}: 'category'}}."
+        note(f"Left out {count(len(names), 'column')}: {list_names(names)}. {reason}{fix}")
 
 
 def note_infinities(schema: Schema, numeric: dict[str, NumericSummary]) -> None:

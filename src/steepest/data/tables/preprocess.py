@@ -108,7 +108,7 @@ class TablePreprocessor:
             for column in schema.used
             if column.kind == "date"
         }
-        values, missing = number_matrix(frame, schema, dates)
+        values, missing = number_matrix(frame, schema, dates, fitting=True)
         categories = category_columns(schema)
         labels = label_columns(frame, categories)
         coders = {
@@ -242,9 +242,15 @@ def choose_date_features(moments: pl.Series) -> tuple[str, ...]:
 
 
 def number_matrix(
-    frame: pl.DataFrame, schema: Schema, features: Mapping[str, Sequence[str]]
+    frame: pl.DataFrame,
+    schema: Schema,
+    features: Mapping[str, Sequence[str]],
+    fitting: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The unscaled numbers, and which of their sources are missing.
+
+    Args:
+        fitting: do not say again what the schema has said of the whole table.
 
     Returns:
         values: (n_rows, n_numbers) float64; NaN is missing. Infinities count as missing.
@@ -257,7 +263,8 @@ def number_matrix(
     values[:, : len(numbers)] = number_columns(frame, numbers)
     infinite = np.isinf(values[:, : len(numbers)])
     if infinite.any():
-        note_infinite(infinite, [column.name for column in numbers])
+        if not fitting:
+            note_infinite(infinite, [column.name for column in numbers])
         values[:, : len(numbers)][infinite] = np.nan
     missing[:, : len(numbers)] = np.isnan(values[:, : len(numbers)])
     place = len(numbers)

@@ -18,7 +18,7 @@ import polars as pl
 
 from steepest.data.tables.convert import check_unique, table_from_memory
 from steepest.data.tables.delimited import check_delimiter, read_delimited
-from steepest.data.tables.messages import list_names
+from steepest.data.tables.messages import count, list_names
 from steepest.errors import ArgumentError, DataError, did_you_mean
 
 TABLE_SUFFIXES = (
@@ -160,5 +160,5 @@ def check_size(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     if frame.width == 0:
         raise DataError(f"{name}: the table has no columns.")
     if frame.height == 0:
-        raise DataError(f"{name}: the table has {frame.width:,} columns but no rows.")
+        raise DataError(f"{name}: the table has {count(frame.width, 'column')} but no rows.")
     return frame

@@ -25,13 +25,14 @@ from steepest.data.tables.target_transform import (
     invert_transform,
     mean_and_deviation,
 )
-from steepest.data.tables.text import NumberFormat
+from steepest.data.tables.text import DOUBTFUL_VALUES, NumberFormat
 from steepest.data.tables.values import bad_cell, cleaned, is_text, to_labels, to_numbers
 from steepest.errors import CheckpointError, DataError
 
 Task = Literal["regression", "binary", "multiclass"]
 TASKS: tuple[str, ...] = (*get_args(Task), "classification")
 Label = str | int | float | bool
+Reading = Literal["number", "number label", "word label"]
 
 VERSION = 1
 LARGEST_OUTPUT = 1e30
@@ -90,7 +91,10 @@ class Target:
     def has_value(self, frame: pl.DataFrame) -> np.ndarray:
         """(n_rows,) whether the row has a target. Infinities count as missing."""
         check_target_name(frame, self.name)
-        return has_value(frame[self.name], self.is_classification, self.number_format)
+        reading: Reading = "number"
+        if self.is_classification:
+            reading = "number label" if all(map(is_number, self.classes)) else "word label"
+        return has_value(frame[self.name], reading, self.number_format)
 
     def drop_missing(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that have a target; says how many do not."""
@@ -242,14 +246,28 @@ def encode_labels(series: pl.Series, classes: Sequence[Label]) -> np.ndarray:
 
 
 def has_value(
-    series: pl.Series, is_classification: bool, number_format: NumberFormat
+    series: pl.Series, reading: Reading, number_format: NumberFormat = "plain"
 ) -> np.ndarray:
-    """(n_rows,) whether there is a label, or a finite number."""
-    if is_classification and not series.dtype.is_numeric():
-        present = cleaned(series) if is_text(series.dtype) else series
-        return present.is_not_null().to_numpy()
-    numbers = to_numbers(series, number_format)
-    return numbers.is_finite().fill_null(False).to_numpy()
+    """(n_rows,) whether there is a label, or a finite number.
+
+    A text such as "?" is missing among labels that are numbers, and a class among words.
+    """
+    if reading == "number" or series.dtype.is_numeric():
+        numbers = to_numbers(series, number_format, is_target=True)
+        return numbers.is_finite().fill_null(False).to_numpy()
+    if is_text(series.dtype):
+        series = cleaned(series, DOUBTFUL_VALUES if reading == "number label" else ())
+    return series.is_not_null().to_numpy()
+
+
+def is_number(label: Label) -> bool:
+    """Whether a label is a number or text that reads as one; booleans are not."""
+    if isinstance(label, bool):
+        return False
+    try:
+        return bool(np.isfinite(float(label)))
+    except ValueError:
+        return False
 
 
 def drop_missing(frame: pl.DataFrame, name: str, present: np.ndarray) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 The task, if it is not given:
 
 - booleans and text are classes: two make it `binary`, more `multiclass`;
-- text that reads as numbers (`$1,234`), and numbers, are a `regression`, except
+- numbers, and text that reads as numbers (`$1,234`), are a `regression`, except, where they are
+  written without decoration,
 - integers (or whole floats) of exactly two values: `binary`; and
 - integers that count 0, 1, 2, ... or 1, 2, 3, ... without a gap, take at most 20 values, and have
   at least 5 rows a value on average: `multiclass`.
@@ -71,7 +72,7 @@ def is_regression(series: pl.Series, number_format: NumberFormat | None) -> bool
         return False
     numbers = finite_numbers(series, number_format)
     distinct = np.unique(numbers)
-    if len(distinct) < 2:
+    if len(distinct) < 2 or number_format != "plain":
         return True
     if not np.all(distinct == np.floor(distinct)):
         return True
@@ -89,7 +90,7 @@ def is_regression(series: pl.Series, number_format: NumberFormat | None) -> bool
 
 
 def finite_numbers(series: pl.Series, number_format: NumberFormat) -> np.ndarray:
-    numbers = to_numbers(series, number_format).drop_nulls().to_numpy()
+    numbers = to_numbers(series, number_format, is_target=True).drop_nulls().to_numpy()
     return numbers[np.isfinite(numbers)]
 
 
@@ -109,7 +110,9 @@ def regression_target(series: pl.Series, number_format: NumberFormat) -> Target:
 
 def class_target(series: pl.Series, task: str | None, is_numeric: bool) -> Target:
     name = series.name
-    present = series.filter(pl.Series(has_value(series, True, "plain")))
+    present = series.filter(
+        pl.Series(has_value(series, "number label" if is_numeric else "word label"))
+    )
     if present.is_empty():
         raise DataError(f"The target {name!r} has no value in any row.")
     classes = class_labels(present)

@@ -45,7 +45,8 @@ NUMBER_PATTERNS = {"point": POINT_NUMBER, "comma": COMMA_NUMBER}
 
 
 def decorated_pattern(number: str) -> str:
-    return rf"^\(?\s*{SIGN}\s*{CURRENCY}\s*{SIGN}\s*{number}\s*(?:%|{CURRENCY})\s*\)?$"
+    prefix = rf"(?:{SIGN}\s*{CURRENCY}|{CURRENCY}\s*{SIGN})"
+    return rf"^\(?\s*{prefix}\s*{number}\s*(?:%|{CURRENCY})\s*\)?$"
 
 
 def clean_text(column: pl.Expr, missing_values: tuple[str, ...] | None = None) -> pl.Expr:

@@ -59,10 +59,16 @@ def to_numbers(
     series: pl.Series,
     number_format: NumberFormat = "plain",
     missing_values: tuple[str, ...] = (),
+    is_target: bool = False,
 ) -> pl.Series:
     """Float64; null where missing or NaN. Infinities are kept. Booleans become 0 and 1.
 
     Durations and times of day become seconds.
+
+    Args:
+        number_format: how text is read.
+        missing_values: texts that are missing in this column.
+        is_target: the column is the one to predict; the error then says what may help there.
 
     Raises:
         DataError: a value is not a number.
@@ -82,10 +88,10 @@ def to_numbers(
         numbers = second_reading(texts, numbers, number_format)
     bad = numbers.is_null() & texts.is_not_null()
     if bad.any():
-        fix = (
-            "Correct the value or leave the cell empty; or train with "
-            f"columns={{{series.name!r}: 'category'}}."
-        )
+        other = f"train with columns={{{series.name!r}: 'category'}}"
+        if is_target:
+            other = "pass task='classification' if the target names classes"
+        fix = f"Correct the value or leave the cell empty; or {other}."
         raise bad_cell(series, bad, "is not a number", fix)
     return numbers.fill_nan(None)
 
