@@ -15,19 +15,21 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 import numpy as np
 
 from steepest.array.conversion import as_value
+from steepest.autodiff.custom import all_at_once
 from steepest.autodiff.modes import enable_grad
 from steepest.autodiff.reverse import reverse
 from steepest.errors import ArgumentError
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text
-from steepest.graph.types import TensorType
 from steepest.graph.verify import verify
 from steepest.ops.control import custom_gradient
 from steepest.options import options
 from steepest.passes import PASSES
 from steepest.trace.containers import Structure, flatten, unflatten
-from steepest.trace.recorder import Trace, TracedProgram
+from steepest.trace.origin import origin_of
+from steepest.trace.program import TracedProgram
+from steepest.trace.recorder import Trace
 from steepest.trace.state import state
 from steepest.trace.value import Value
 
@@ -83,7 +85,7 @@ class Compiled(Generic[Parameters, Result]):
         """Return a program that fits the call, tracing one if there is none."""
         programs = self._programs.setdefault(call.key(), [])
         for program in programs:
-            if program.traced.still_holds():
+            if program.traced.still_holds(call.tensors):
                 return program
         program = self._trace(call)
         programs.append(program)
@@ -98,8 +100,7 @@ class Compiled(Generic[Parameters, Result]):
             args, kwargs = call.rebuild(stand_ins)
             result = self._function(*args, **kwargs)
             leaves, structure = flatten(result)
-            tensors = [leaf for leaf in leaves if isinstance(leaf, Value)]
-            traced = trace.finish(tensors)
+            traced = trace.finish([leaf for leaf in leaves if isinstance(leaf, Value)])
         return Program(traced, structure, leaves, self._back_end)
 
 
@@ -117,7 +118,9 @@ class Call:
             (leaf._type, leaf._requires_grad) if isinstance(leaf, Value) else _static(leaf)
             for leaf in self._leaves
         )
-        return (self._structure, state.gradients_enabled, parts)
+        first: dict[int, int] = {}
+        same = tuple(first.setdefault(id(each), n) for n, each in enumerate(self.tensors))
+        return (self._structure, state.gradients_enabled, parts, same)
 
     def rebuild(self, stand_ins: Sequence[Value]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with `stand_ins` in the place of the tensors."""
@@ -135,7 +138,12 @@ def _static(leaf: Any) -> Any:
             f"compile: an argument of type {type(leaf).__name__} is neither a tensor nor hashable. "
             f"Pass a tensor, a NumPy array, or nested tuples, lists and dictionaries of them."
         ) from None
-    return (type(leaf), leaf)
+    # Written out, 0.0 and -0.0 differ, and NaN equals itself.
+    return (type(leaf), repr(leaf) if isinstance(leaf, float | complex) else leaf)
+
+
+TENSOR = object()
+"""Stands in a program's result for a tensor, which each run puts there."""
 
 
 class Program:
@@ -146,7 +154,7 @@ class Program:
     ):
         self.traced = traced
         self._structure = structure
-        self._leaves = leaves
+        self._leaves = [TENSOR if isinstance(leaf, Value) else leaf for leaf in leaves]
         self._stages: list[tuple[str, Graph]] = [("trace", verify(traced.graph, after="trace"))]
         graph = traced.graph
         for run in PASSES:
@@ -168,63 +176,56 @@ class Program:
     def run(self, arguments: Sequence[Value]) -> Any:
         """Run on the tensors of a call: update the state, and return the results."""
         traced = self.traced
-        inputs = [value._stored() for value in (*arguments, *traced.captured)]
-        outputs = list(self._executable(inputs))
-        results = outputs[: traced.result_count]
-        state_end = traced.result_count + len(traced.assigned)
-        values = self._results(arguments, results)
-        for target, array in zip(
-            traced.assigned, outputs[traced.result_count : state_end], strict=True
-        ):
-            target._array = array
-            target._version += 1
-        traced.finish_gradients(outputs[state_end:])
-        return self._packed(values)
-
-    def _results(self, arguments: Sequence[Value], arrays: Sequence[np.ndarray]) -> list[Value]:
-        nodes = self.traced.graph.outputs[: self.traced.result_count]
-        values = [
-            Value._from_storage(array, node.type) for array, node in zip(arrays, nodes, strict=True)
+        sources = traced.inputs(arguments)
+        arrays = self._executable([source._stored() for source in sources])
+        outputs = [
+            Value._from_storage(array, node.type)
+            for array, node in zip(arrays, traced.graph.outputs, strict=True)
         ]
-        sources = [*arguments, *self.traced.captured]
         if state.gradients_enabled and any(source._requires_grad for source in sources):
-            return differentiable(self.traced, sources, values)
-        return values
-
-    def _packed(self, values: Sequence[Value]) -> Any:
-        remaining = iter(values)
-        leaves = [next(remaining) if isinstance(leaf, Value) else leaf for leaf in self._leaves]
+            outputs = differentiable(traced, sources, outputs)
+        state_end = traced.result_count + len(traced.assigned)
+        new_state = outputs[traced.result_count : state_end]
+        for target, value in zip(traced.assigned, new_state, strict=True):
+            target._array = value._array
+            target._version += 1
+        traced.finish_gradients(arguments, outputs[state_end:])
+        remaining = iter(outputs)
+        leaves = [next(remaining) if leaf is TENSOR else leaf for leaf in self._leaves]
         return unflatten(self._structure, leaves)
 
 
 def differentiable(
-    traced: TracedProgram, sources: Sequence[Value], results: Sequence[Value]
+    traced: TracedProgram, sources: Sequence[Value], outputs: Sequence[Value]
 ) -> list[Value]:
-    """Let gradients flow from a program's results back to its inputs.
+    """Let gradients flow from a program's outputs back to its inputs.
 
     The reverse pass replays the traced graph, so it costs one more forward pass.
     """
+    state_positions = range(traced.result_count, traced.result_count + len(traced.assigned))
     wanted = [
         position
-        for position, value in enumerate(results)
-        if cast(TensorType, value._type).dtype.is_differentiable
-        and traced.result_requires_grad[position]
+        for position, needed in enumerate(traced.output_requires_grad)
+        if needed and position not in state_positions
     ]
     if not wanted:
-        return list(results)
+        return list(outputs)
 
-    def rule(index: int, output_grads: Sequence[Value], _: Any, *operands: Value) -> Value | None:
+    def find(
+        output_grads: Sequence[Value], _: Sequence[Value], operands: Sequence[Value]
+    ) -> Sequence[Value | None]:
         with enable_grad():
-            outputs = replay(traced.graph, operands)
-            chosen = [outputs[position] for position in wanted]
-            return reverse(chosen, output_grads, [operands[index]])[0]
+            again = replay(traced.graph, operands)
+            return reverse([again[position] for position in wanted], output_grads, operands)
 
+    # State such as a random counter, which the program itself goes on to change, is kept as it was.
+    kept = [source if source._requires_grad else source._detached() for source in sources]
     made = Value._apply(
         custom_gradient,
-        (*sources, *(results[position] for position in wanted)),
-        {"input_count": len(sources), "rule": rule},
+        (*kept, *(outputs[position] for position in wanted)),
+        {"input_count": len(sources), "rule": all_at_once(find)},
     )
-    values = list(results)
+    values = list(outputs)
     for position, value in zip(wanted, made, strict=True):
         values[position] = value
     return values
@@ -238,5 +239,6 @@ def replay(graph: Graph, sources: Sequence[Value]) -> list[Value]:
     for node in graph.nodes():
         if node.op is not None:
             operands = [values[id(operand)] for operand in node.operands]
-            values[id(node)] = Value._apply(node.op, operands, node.static)  # type: ignore[arg-type]
+            with origin_of(node.origin):
+                values[id(node)] = Value._apply(node.op, operands, node.static)  # type: ignore[arg-type]
     return [values[id(node)] for node in graph.outputs]

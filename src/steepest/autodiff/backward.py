@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from steepest.autodiff.modes import enable_grad, no_grad
-from steepest.autodiff.reverse import history, ones_like, reverse
+from steepest.autodiff.reverse import as_tensor, history, ones_like, reverse
 from steepest.errors import GradientError, ShapeError
 from steepest.graph.types import TensorType
 from steepest.ops.elementwise.arithmetic import add
 from steepest.trace.origin import located
-from steepest.trace.recorder import consumed_message
+from steepest.trace.program import consumed_message
 from steepest.trace.state import state
 from steepest.trace.value import Consumed, Value
 
@@ -40,7 +40,7 @@ def backward(output: Value, gradient: Value | None = None, create_graph: bool = 
         gradients = reverse([output], [output_grad], leaves)
         for leaf, leaf_gradient in zip(leaves, gradients, strict=True):
             if leaf_gradient is not None:
-                add_gradient(leaf._leaf, leaf_gradient)
+                add_gradient(leaf, leaf_gradient)
 
 
 def _initial_gradient(output: Value, gradient: Value | None) -> Value:
@@ -54,6 +54,7 @@ def _initial_gradient(output: Value, gradient: Value | None) -> Value:
                 )
             )
         return ones_like(output)
+    gradient = as_tensor(gradient)
     if gradient._type != output._type:
         raise ShapeError(
             located(f"backward: gradient {gradient._type} does not fit tensor {output._type}.")
@@ -74,7 +75,7 @@ def get_gradient(owner: Value) -> Value | None:
         GradientError: a compiled function has used the gradient up.
     """
     if state.trace is not None:
-        return state.trace.gradient_of(owner._leaf)
+        return state.trace.gradient_of(owner)
     if isinstance(owner._grad, Consumed):
         raise GradientError(located(consumed_message(owner)))
     return owner._grad
@@ -83,6 +84,6 @@ def get_gradient(owner: Value) -> Value | None:
 def set_gradient(owner: Value, gradient: Value | None) -> None:
     """Replace a tensor's `.grad`."""
     if state.trace is not None:
-        state.trace.set_gradient(owner._leaf, gradient)
+        state.trace.set_gradient(owner, gradient)
     else:
         owner._grad = gradient

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
-from steepest.autodiff.modes import enable_grad, no_grad
-from steepest.autodiff.reverse import reverse
+from steepest.autodiff.modes import enable_grad, no_assignment, no_grad
+from steepest.autodiff.reverse import OutputGrads, as_tensor, reverse
 from steepest.errors import GradientError, ShapeError
 from steepest.graph.node import next_serial
+from steepest.graph.types import TensorType
 from steepest.ops.control import custom_gradient as custom_gradient_primitive
 from steepest.ops.elementwise.selection import barrier
 from steepest.trace.containers import Structure, flatten, unflatten
@@ -41,7 +43,7 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*arguments: Value) -> Any:
-            inputs = [_as_value(argument) for argument in arguments]
+            inputs = [as_tensor(argument) for argument in arguments]
             started = next_serial()
             with enable_grad():
                 result = function(*inputs)
@@ -55,16 +57,16 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
                     )
                 )
 
-            def rule(
-                index: int, output_grads: Sequence[Value], made: Sequence[Value], *operands: Value
-            ) -> Value | None:
+            def find(
+                output_grads: Sequence[Value], made: Sequence[Value], operands: Sequence[Value]
+            ) -> Sequence[Value | None]:
                 found = gradient(
                     unflatten(structure, output_grads), unflatten(structure, made), *operands
                 )
                 listed = found if isinstance(found, tuple | list) else (found,)
-                return _checked(listed, index, operands, function.__name__)
+                return _checked(listed, operands, function.__name__)
 
-            return _attach(rule, inputs, outputs, structure)
+            return _attach(all_at_once(find), inputs, outputs, structure)
 
         return call
 
@@ -72,82 +74,94 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _checked(
-    listed: Sequence[Value | None], index: int, operands: Sequence[Value], name: str
-) -> Value | None:
-    """Return one gradient of a user's rule, once its shape is right."""
+    listed: Sequence[Value | None], operands: Sequence[Value], name: str
+) -> Sequence[Value | None]:
+    """Return the gradients of a user's rule, once their number and types are right."""
     if len(listed) != len(operands):
         raise GradientError(
-            f"custom_gradient: the rule of {name} returned {len(listed)} gradients for "
-            f"{len(operands)} arguments."
+            located(
+                f"custom_gradient: the rule of {name} returned {len(listed)} gradients for "
+                f"{len(operands)} arguments."
+            )
         )
-    found = listed[index]
-    if found is not None and found._type != operands[index]._type:
-        raise ShapeError(
-            f"custom_gradient: the rule of {name} returned gradient {found._type} for argument "
-            f"{index}, which is {operands[index]._type}."
-        )
-    return found
+    for index, (found, operand) in enumerate(zip(listed, operands, strict=True)):
+        if found is not None and found._type != operand._type:
+            raise ShapeError(
+                located(
+                    f"custom_gradient: the rule of {name} returned gradient {found._type} for "
+                    f"argument {index}, which is {operand._type}."
+                )
+            )
+    return listed
+
+
+def all_at_once(
+    find: Callable[[Sequence[Value], Sequence[Value], Sequence[Value]], Sequence[Value | None]],
+) -> Callable[..., Value | None]:
+    """Make a rule of the `custom_gradient` primitive that does its work once for all operands.
+
+    Args:
+        find: `find(output_grads, outputs, operands)` returns the gradient of every operand.
+    """
+
+    def rule(
+        index: int, output_grads: OutputGrads, outputs: Sequence[Value], *operands: Value
+    ) -> Value | None:
+        if output_grads.answers is None:
+            output_grads.answers = find(output_grads, outputs, operands)
+        return output_grads.answers[index]
+
+    return rule
 
 
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """Keep nothing of `function` for the backward pass, but compute it again there.
 
     It trades time (one more forward pass) for memory. The function takes and returns tensors in
-    nested containers; it must not assign to tensors or draw random numbers, whose second run would
-    differ.
+    nested containers. It must not assign to tensors or draw random numbers (GradientError), since
+    its second run would differ from the first.
     """
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
         leaves, argument_structure = flatten(arguments)
         started = next_serial()
-        inputs = [_as_value(leaf) for leaf in leaves]
-        with enable_grad():
+        inputs = [as_tensor(leaf) for leaf in leaves]
+        with no_assignment() if state.gradients_enabled else nullcontext(), enable_grad():
             result = function(*unflatten(argument_structure, inputs))
         outputs, structure = flatten(result)
         operands = inputs + outside_tensors(outputs, inputs, started)
         outputs = [output._detached() for output in outputs]
-        rerun = _Rerun(function, argument_structure, len(inputs))
-        return _attach(rerun.rule, operands, outputs, structure)
+        rerun = _rerun(function, argument_structure, len(inputs))
+        return _attach(all_at_once(rerun), operands, outputs, structure)
 
     return call
 
 
-class _Rerun:
-    """Computes a checkpointed function again and differentiates it, once for all operands."""
+def _rerun(
+    function: Callable[..., Any], structure: Structure, input_count: int
+) -> Callable[..., Sequence[Value | None]]:
+    """The gradients of a checkpointed function, found by computing it again."""
 
-    def __init__(self, function: Callable[..., Any], structure: Structure, input_count: int):
-        self._function = function
-        self._structure = structure
-        self._input_count = input_count
-        self._made_for: Any = None
-        self._gradients: list[Value | None] = []
-
-    def rule(
-        self, index: int, output_grads: Sequence[Value], _: Any, *operands: Value
-    ) -> Value | None:
-        """The gradient rule of the `custom_gradient` primitive."""
-        if self._made_for is not output_grads:
-            self._gradients = self._run(output_grads, operands)
-            self._made_for = output_grads
-        found = self._gradients[index]
-        if index == len(operands) - 1:
-            self._made_for = None
-            self._gradients = []
-        return found
-
-    def _run(self, output_grads: Sequence[Value], operands: Sequence[Value]) -> list[Value | None]:
+    def find(
+        output_grads: Sequence[Value], _: Sequence[Value], operands: Sequence[Value]
+    ) -> Sequence[Value | None]:
         with enable_grad():
-            inputs = [
-                barrier(each) if each._type.dtype.is_differentiable else each  # type: ignore[union-attr]
-                for each in operands[: self._input_count]
-            ]
-            for again, first in zip(inputs, operands, strict=False):
-                again._requires_grad = first._requires_grad
-            result = self._function(*unflatten(self._structure, inputs))
-            outputs, _ = flatten(result)
-            targets = [*inputs, *operands[self._input_count :]]
-            return reverse(outputs, output_grads, targets)
+            inputs = [_barred(each) for each in operands[:input_count]]
+            outputs = flatten(function(*unflatten(structure, inputs)))[0]
+            return reverse(outputs, output_grads, [*inputs, *operands[input_count:]])
+
+    return find
+
+
+def _barred(operand: Value) -> Value:
+    """The same numbers behind a barrier, so that no pass merges the two computations."""
+    assert isinstance(operand._type, TensorType)
+    if not operand._type.dtype.is_differentiable:
+        return operand
+    barred = barrier(operand)
+    barred._requires_grad = operand._requires_grad
+    return barred
 
 
 def outside_tensors(outputs: Sequence[Value], inputs: Sequence[Value], started: int) -> list[Value]:
@@ -186,8 +200,3 @@ def _attach(
         {"input_count": len(inputs), "rule": rule},
     )
     return unflatten(structure, made)
-
-
-def _as_value(argument: Any) -> Value:
-    value = argument if isinstance(argument, Value) else Value.result_class(argument)  # type: ignore[call-arg]
-    return state.trace.read(value) if state.trace is not None else value

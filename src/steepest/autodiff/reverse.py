@@ -13,8 +13,8 @@ from steepest.errors import SteepestError
 from steepest.graph.types import TensorType
 from steepest.ops.control import item
 from steepest.ops.elementwise.arithmetic import add
-from steepest.ops.sources import full
-from steepest.trace.origin import origin_of
+from steepest.trace.origin import located, origin_of
+from steepest.trace.state import state
 from steepest.trace.value import Record, Value
 
 
@@ -97,15 +97,28 @@ def _push(value: Value, record: Record, gradient: Any, gradients: dict[int, Any]
             except SteepestError as error:
                 message = f"in the backward pass of {record.op.name}: {error}"
                 raise type(error)(message) from error
+            except Exception as error:
+                error.add_note(located(f"This happened in the backward pass of {record.op.name}."))
+                raise
             if contribution is not None:
                 _accumulate(gradients, operand, contribution)
 
 
-def _parts(value: Value, gradient: dict[int, Value]) -> tuple[tuple[Value, ...], Any]:
+class OutputGrads(tuple[Value, ...]):
+    """The gradients of an operation of several results.
+
+    Its rule is asked for one operand at a time; one that finds all answers at once (see
+    `custom.all_at_once`) keeps them here, where they live as long as they are needed.
+    """
+
+    answers: Sequence[Value | None] | None = None
+
+
+def _parts(value: Value, gradient: dict[int, Value]) -> tuple[tuple[Value, ...], OutputGrads]:
     """The tensors of a value of several, and their gradients, zero where none arrived."""
     assert isinstance(value._type, tuple)
     outputs = value._apply_items()
-    grads = tuple(
+    grads = OutputGrads(
         gradient[index] if index in gradient else Value._zeros(part.shape, part.dtype)
         for index, part in enumerate(value._type)
     )
@@ -117,8 +130,13 @@ def _accumulate(gradients: dict[int, Any], value: Value, contribution: Value) ->
     gradients[id(value)] = contribution if before is None else add(before, contribution)
 
 
+def as_tensor(argument: Any) -> Value:
+    """Return a tensor as it is at this point of the program; an array or number becomes one."""
+    value = argument if isinstance(argument, Value) else Value.result_class(argument)  # type: ignore[call-arg]
+    return state.trace.read(value) if state.trace is not None else value
+
+
 def ones_like(value: Value) -> Value:
     """Ones of the shape and type of `value`: the gradient of a sum."""
     assert isinstance(value._type, TensorType)
-    shape, dtype = value._type.shape, value._type.dtype
-    return Value._apply(full, (), {"shape": shape, "value": 1, "dtype": dtype})
+    return Value._full(value._type.shape, 1, value._type.dtype)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from steepest.autodiff.modes import enable_grad
-from steepest.autodiff.reverse import history, ones_like, reverse
+from steepest.autodiff.reverse import as_tensor, history, ones_like, reverse
 from steepest.errors import ArgumentError, GradientError, ShapeError
 from steepest.graph.types import TensorType
 from steepest.ops.elementwise.selection import identity
@@ -112,7 +112,7 @@ class Targets:
 
     @staticmethod
     def _leaf(part: Any) -> Value:
-        value = part if isinstance(part, Value) else Value.result_class(part)  # type: ignore[call-arg]
+        value = as_tensor(part)
         assert isinstance(value._type, TensorType)
         if not value._type.dtype.is_differentiable:
             raise GradientError(
@@ -172,11 +172,12 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
     outputs, structure = flatten(result)
 
     def pullback(output_grads: Any) -> tuple[Any, ...]:
-        grads, grads_structure = flatten(output_grads)
+        given, grads_structure = flatten(output_grads)
         if grads_structure != structure:
             raise ArgumentError(
                 "vjp: the output gradients do not have the container of the outputs."
             )
+        grads = [as_tensor(each) for each in given]
         for output, output_grad in zip(outputs, grads, strict=True):
             if output._type != output_grad._type:
                 raise ShapeError(
@@ -208,7 +209,7 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
         The outputs and their directional derivatives, both in the container of the outputs.
     """
     targets = Targets(primals)
-    directions, _ = flatten(list(tangents))
+    directions = [as_tensor(each) for each in flatten(list(tangents))[0]]
     if [each._type for each in directions] != [leaf._type for leaf in targets.leaves]:
         raise ShapeError(located("jvp: the tangents do not have the shapes of the primals."))
     with enable_grad():

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from steepest.errors import SteepestError
 from steepest.graph.dtypes import DType, bfloat16, to_compute, to_storage
-from steepest.graph.node import Graph, NodeType, Operation
+from steepest.graph.node import Graph, Node, NodeType, Operation
 from steepest.graph.types import TensorType
 
 
@@ -17,11 +18,12 @@ def evaluate_operation(
 ) -> Any:
     """Apply one operation to NumPy arrays that hold compute numbers (see `DType.compute`).
 
+    The caller silences NumPy's warnings: an infinity or NaN is a result like any other.
+
     Returns:
         An array of `result_type`'s compute type, or a tuple of them.
     """
-    with np.errstate(all="ignore"):
-        result = op.evaluate(*operands, **static)
+    result = op.evaluate(*operands, **static)
     if isinstance(result_type, TensorType):
         return _as_compute(result, result_type.dtype)
     return tuple(
@@ -68,13 +70,25 @@ class Evaluator:
                 self._finished[position].append(key)
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        with np.errstate(all="ignore"):
+            return self._run(arrays)
+
+    def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         values: dict[int, Any] = {}
         for node, array in zip(self.graph.inputs, arrays, strict=True):
             values[id(node)] = to_compute(array, node.tensor_type.dtype)
         for node, finished in zip(self._nodes, self._finished, strict=True):
             assert node.op is not None
             operands = [values[id(operand)] for operand in node.operands]
-            values[id(node)] = evaluate_operation(node.op, operands, node.static, node.type)
+            try:
+                values[id(node)] = evaluate_operation(node.op, operands, node.static, node.type)
+            except (SteepestError, IndexError) as error:
+                raise type(error)(_located(node, error)) from None
             for key in finished:
                 del values[key]
         return [to_storage(values[id(node)], node.tensor_type.dtype) for node in self.graph.outputs]
+
+
+def _located(node: Node, error: Exception) -> str:
+    """The message of an error that a node's numbers caused, with the user's line."""
+    return f"{error} At {node.origin}." if str(node.origin) else str(error)

@@ -16,8 +16,9 @@ from steepest.graph.types import TensorType
 from steepest.ops.primitive import Primitive
 from steepest.trace.guards import HasStaticState
 from steepest.trace.origin import current_origin, located
+from steepest.trace.program import Place, TracedProgram, consumed_message, gradient_state
 from steepest.trace.state import state
-from steepest.trace.value import CONSUMED, Consumed, Value
+from steepest.trace.value import Consumed, Value
 
 
 class Trace:
@@ -25,7 +26,7 @@ class Trace:
 
     Attributes:
         name: the function's name, for dumps.
-        arguments: the values that stand for the function's tensor arguments.
+        arguments: the tensors that the function was called with, one per input.
         captured: tensors from outside that the function used, in the order of first use.
     """
 
@@ -33,12 +34,17 @@ class Trace:
         self.name = name
         self.arguments: list[Value] = []
         self.captured: list[Value] = []
-        self._captured_values: list[Value] = []
+        self._argument_inputs: list[Value] = []
+        self._numbers: dict[int, int] = {}
+        self._pinned: dict[int, Value] = {}
+        self._captured_inputs: list[Value] = []
+        self._flags: list[tuple[Value, bool]] = []
         self._current: dict[int, tuple[Value, Value]] = {}
         self._assigned: dict[int, Value] = {}
         self._gradients: dict[int, tuple[Value, Value | None]] = {}
         self._cleared: set[int] = set()
-        self._read_gradients: dict[int, Value] = {}
+        self._entry_gradients: dict[int, tuple[Value, Any]] = {}
+        self._gradient_inputs: dict[int, tuple[Value, Value]] = {}
         self._guards: dict[int, tuple[HasStaticState, dict[str, Any]]] = {}
 
     @contextmanager
@@ -52,16 +58,19 @@ class Trace:
             state.trace = before
 
     def argument(self, name: str, value: Value) -> Value:
-        """Make the stand-in for a tensor argument."""
+        """Make the stand-in for a tensor argument; a tensor given twice has one stand-in."""
         assert isinstance(value._type, TensorType)
         stand_in = Value._symbolic(make_input(name, value._type), self)
         stand_in._requires_grad = value._requires_grad
         stand_in._owner = value
-        self.arguments.append(stand_in)
-        return stand_in
+        self.arguments.append(value)
+        self._argument_inputs.append(stand_in)
+        number = self._numbers.setdefault(id(value), len(self.arguments) - 1)
+        return self._argument_inputs[number]
 
     def read(self, value: Value) -> Value:
         """Return the symbolic value that `value` has at this point of the program."""
+        self._pin(value)
         found = self._current.get(id(value))
         if found is not None:
             return found[1]
@@ -76,16 +85,29 @@ class Trace:
             )
         return value
 
+    def _pin(self, value: Value) -> None:
+        """Note that an argument was reached from outside too: later calls must pass the same."""
+        number = self._numbers.get(id(value))
+        if number is not None:
+            self._pinned[number] = value
+            self._current.setdefault(id(value), (value, self._argument_inputs[number]))
+
     def _capture(self, value: Value) -> Value:
         """Make a tensor from outside an input of the graph."""
-        assert isinstance(value._type, TensorType)
         name = value.name or f"state{len(self.captured)}"
-        stand_in = Value._symbolic(make_input(name, value._type), self)
-        stand_in._requires_grad = value._requires_grad
+        stand_in = self._stand_in(name, value)
         stand_in._owner = value
         self.captured.append(value)
-        self._captured_values.append(stand_in)
+        self._captured_inputs.append(stand_in)
+        self._flags.append((value, value._requires_grad))
         self._current[id(value)] = (value, stand_in)
+        return stand_in
+
+    def _stand_in(self, name: str, value: Value) -> Value:
+        """A new input of the graph for a tensor that holds numbers."""
+        assert isinstance(value._type, TensorType)
+        stand_in = Value._symbolic(make_input(name, value._type), self)
+        stand_in._requires_grad = value._requires_grad
         return stand_in
 
     def add_node(
@@ -105,34 +127,53 @@ class Trace:
 
     def assign(self, target: Value, source: Value) -> None:
         """Let `target` have the value of `source` from here on."""
-        if any(target is argument for argument in self.arguments):
+        if any(target is argument for argument in self._argument_inputs):
             raise TraceError(
                 located(
                     "assign: an argument of a compiled function cannot be assigned to. "
                     "Return the new value, or keep the tensor outside of the function."
                 )
             )
-        if target._array is not None and id(target) not in self._current:
-            self._capture(target)
+        before = self.read(target)
         fresh = self.read(source)._detached()
         fresh._requires_grad = target._requires_grad
         fresh._owner = target
+        # Records that used the value before notice that it changed, as they do outside a trace.
+        before._version += 1
         self._current[id(target)] = (target, fresh)
+        number = self._numbers.get(id(target))
+        if number is not None:
+            stand_in = self._argument_inputs[number]
+            self._current[id(stand_in)] = (stand_in, fresh)
         if target._array is not None:
             self._assigned[id(target)] = target
+        for owner, entry in self._gradient_inputs.values():
+            if target is entry:
+                self._gradients.setdefault(id(owner), (owner, target))
 
-    def gradient_of(self, owner: Value) -> Value | None:
-        """The `.grad` that `owner` has at this point of the program."""
+    def gradient_of(self, value: Value) -> Value | None:
+        """The `.grad` that a tensor has at this point of the program."""
+        self._pin(value)
+        owner = value._leaf
         if id(owner) in self._gradients:
             return self._gradients[id(owner)][1]
-        self._read_gradients[id(owner)] = owner
+        if owner._array is None:
+            return None
         entry = owner._grad
+        self._entry_gradients.setdefault(id(owner), (owner, gradient_state(entry)))
         if isinstance(entry, Consumed):
-            raise GradientError(consumed_message(owner))
-        return entry
+            raise GradientError(located(consumed_message(owner)))
+        if entry is None:
+            return None
+        if id(owner) not in self._gradient_inputs:
+            name = owner.name or f"tensor{len(self._gradient_inputs)}"
+            self._gradient_inputs[id(owner)] = (owner, self._stand_in(f"{name}_grad", entry))
+        return self._gradient_inputs[id(owner)][1]
 
-    def set_gradient(self, owner: Value, gradient: Value | None) -> None:
-        """Let `owner` have this `.grad` from here on."""
+    def set_gradient(self, value: Value, gradient: Value | None) -> None:
+        """Let a tensor have this `.grad` from here on."""
+        self._pin(value)
+        owner = value._leaf
         if gradient is None:
             self._cleared.add(id(owner))
         self._gradients[id(owner)] = (owner, gradient)
@@ -144,116 +185,51 @@ class Trace:
 
     def finish(self, results: Sequence[Value]) -> TracedProgram:
         """Close the graph: results first, then assigned state, then gradients to hand out."""
-        result_nodes = [self._node_of(value) for value in results]
+        outputs = [self.read(value) for value in results]
         assigned = list(self._assigned.values())
-        state_nodes = [self._node_of(target) for target in assigned]
-        handed_out: list[Value] = []
-        gradient_nodes: list[Node] = []
-        cleared: list[Value] = []
-        consumed: list[Value] = []
+        outputs += [self.read(target) for target in assigned]
+        handed_out: list[Place] = []
+        cleared: list[Place] = []
+        consumed: list[Place] = []
         for key, (owner, gradient) in self._gradients.items():
             if owner._array is None:
                 continue
             if gradient is None:
-                cleared.append(owner)
+                cleared.append(self._place(owner))
             elif key in self._cleared:
-                consumed.append(owner)
+                consumed.append(self._place(owner))
             else:
-                handed_out.append(owner)
-                gradient_nodes.append(self._node_of(gradient))
-        inputs = [self._node_of_symbolic(value) for value in self.arguments]
-        inputs += [self._node_of_symbolic(value) for value in self._captured_values]
-        outputs = (*result_nodes, *state_nodes, *gradient_nodes)
+                handed_out.append(self._place(owner))
+                outputs.append(self.read(gradient))
+        entries = self._gradient_inputs.values()
+        inputs = (*self._argument_inputs, *self._captured_inputs, *(each for _, each in entries))
         return TracedProgram(
-            graph=Graph(self.name, tuple(inputs), outputs),
-            argument_count=len(self.arguments),
-            result_requires_grad=[self.read(value)._requires_grad for value in results],
+            graph=Graph(self.name, _nodes(inputs), _nodes(outputs)),
+            result_count=len(results),
+            output_requires_grad=[value._requires_grad for value in outputs],
             captured=list(self.captured),
+            gradients_in=[self._place(owner) for owner, _ in entries],
             assigned=assigned,
             gradients_out=handed_out,
             gradients_cleared=cleared,
             gradients_consumed=consumed,
             guards=list(self._guards.values()),
-            gradient_reads=list(self._read_gradients.values()),
+            flags=self._flags,
+            pinned=self._pinned,
+            entry_gradients=[
+                (self._place(owner), before) for owner, before in self._entry_gradients.values()
+            ],
         )
 
-    def _node_of(self, value: Value) -> Node:
-        return self._node_of_symbolic(self.read(value))
+    def _place(self, owner: Value) -> Place:
+        """Where a run finds a tensor: among its arguments, or outside."""
+        number = self._numbers.get(id(owner))
+        return owner if number is None else number
 
-    @staticmethod
-    def _node_of_symbolic(value: Value) -> Node:
+
+def _nodes(values: Sequence[Value]) -> tuple[Node, ...]:
+    nodes = []
+    for value in values:
         assert value._node is not None
-        return value._node
-
-
-class TracedProgram:
-    """What a trace gives: a graph, and how its inputs and outputs belong to tensors.
-
-    Inputs of the graph are the arguments, then `captured`; outputs are the results, then
-    `assigned`, then `gradients_out`.
-    """
-
-    def __init__(
-        self,
-        *,
-        graph: Graph,
-        argument_count: int,
-        result_requires_grad: list[bool],
-        captured: list[Value],
-        assigned: list[Value],
-        gradients_out: list[Value],
-        gradients_cleared: list[Value],
-        gradients_consumed: list[Value],
-        guards: list[tuple[HasStaticState, dict[str, Any]]],
-        gradient_reads: list[Value],
-    ):
-        self.graph = graph
-        self.argument_count = argument_count
-        self.result_requires_grad = result_requires_grad
-        self.result_count = len(result_requires_grad)
-        self.captured = captured
-        self.assigned = assigned
-        self.gradients_out = gradients_out
-        self.gradients_cleared = gradients_cleared
-        self.gradients_consumed = gradients_consumed
-        self._guards = guards
-        self._flags = [(value, value._requires_grad) for value in captured]
-        self._types = [(value, value._type) for value in captured]
-        self._entry_gradients = [
-            (owner, None if owner._grad is None else id(owner._grad)) for owner in gradient_reads
-        ]
-
-    def still_holds(self) -> bool:
-        """Whether everything that the trace took for granted is as it was."""
-        if any(value._requires_grad != flag for value, flag in self._flags):
-            return False
-        if any(value._type != old for value, old in self._types):
-            return False
-        for owner, before in self._entry_gradients:
-            now = None if owner._grad is None else id(owner._grad)
-            if now != before:
-                return False
-        return all(holder._static_state() == before for holder, before in self._guards)
-
-    def finish_gradients(self, arrays: Sequence[Any]) -> None:
-        """Set `.grad` of the tensors that the program differentiated by, after a run."""
-        for owner in self.gradients_cleared:
-            owner._grad = None
-        for owner in self.gradients_consumed:
-            owner._grad = CONSUMED
-        for owner, array in zip(self.gradients_out, arrays, strict=True):
-            if isinstance(owner._grad, Value) and owner._grad._type == owner._type:
-                owner._grad._array = array
-                owner._grad._version += 1
-            else:
-                owner._grad = Value._from_storage(array, owner._type)
-
-
-def consumed_message(owner: Value) -> str:
-    """What to tell someone who reads a gradient that no longer exists."""
-    label = f" {owner.name!r}" if owner.name else ""
-    return (
-        f"the gradient of tensor{label} {owner._type} was used up inside a compiled function, "
-        f"which hands out no gradients that it cleared itself. Return the gradient from the "
-        f"function, or call zero_grad() outside of it."
-    )
+        nodes.append(value._node)
+    return tuple(nodes)

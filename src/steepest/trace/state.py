@@ -17,6 +17,7 @@ class RecordingState(threading.local):
     Attributes:
         trace: the trace that records a graph; `None` when operations run at once.
         gradients_enabled: whether operations are recorded for `backward`.
+        assignment_allowed: whether tensors may change; not in a function that will run again.
         scopes: the layers being called, outermost first.
         origin: the line to give to every operation, during a backward pass.
     """
@@ -24,6 +25,7 @@ class RecordingState(threading.local):
     def __init__(self) -> None:
         self.trace: Trace | None = None
         self.gradients_enabled = True
+        self.assignment_allowed = True
         self.scopes: list[str] = []
         self.origin: Origin | None = None
 

@@ -130,8 +130,11 @@ class Value:
         """The stored numbers.
 
         Raises:
-            TraceError: a trace is running, in which this value has none yet or may change.
+            TraceError: a trace is running, in which this value has none yet or may change; or the
+                value was made by one that has ended.
         """
+        if self._array is None and state.trace is None:
+            raise TraceError(located(leaked_message(self)))
         if self._array is None or state.trace is not None:
             raise TraceError(
                 located(
@@ -163,8 +166,20 @@ class Value:
         return make_constant(np.asarray(array), dtype)
 
     @staticmethod
+    def _full(shape: Shape, number: float, dtype: DType) -> Value:
+        return apply(full, (), {"shape": shape, "value": number, "dtype": dtype})
+
+    @staticmethod
     def _zeros(shape: Shape, dtype: DType) -> Value:
-        return apply(full, (), {"shape": shape, "value": 0, "dtype": dtype})
+        return Value._full(shape, 0, dtype)
+
+
+def leaked_message(value: Value) -> str:
+    """What to tell someone who kept a traced tensor beyond the trace."""
+    return (
+        f"a tensor {value._type} traced by a compiled function was kept and used after the "
+        f"function ended. Return it from the function instead."
+    )
 
 
 def make_constant(array: np.ndarray, dtype: DType | None = None) -> Value:
@@ -202,7 +217,7 @@ def apply(op: Primitive, operands: Sequence[Value], static: Mapping[str, Any]) -
     except SteepestError as error:
         raise type(error)(located(str(error))) from None
     except IndexError as error:
-        raise IndexError(located(f"{op.name}: {error}.")) from None
+        raise IndexError(located(str(error))) from None
     if _is_recorded(op, operands, result_type):
         result._record = Record(op, tuple(operands), static, current_origin())
         result._requires_grad = True
@@ -214,7 +229,8 @@ def _evaluate(
 ) -> Value:
     """Compute an operation at once."""
     arrays = [_compute_numbers(operand) for operand in operands]
-    result = evaluate_operation(op, arrays, static, result_type)
+    with np.errstate(all="ignore"):
+        result = evaluate_operation(op, arrays, static, result_type)
     if isinstance(result_type, TensorType):
         return Value._from_storage(to_storage(result, result_type.dtype), result_type)
     stored = tuple(
@@ -227,10 +243,7 @@ def _evaluate(
 def _compute_numbers(operand: Value) -> Any:
     """The numbers of an operand as the evaluator computes with them."""
     if operand._array is None:
-        raise TraceError(
-            f"a tensor {operand._type} traced by a compiled function was kept and used after the "
-            f"function ended. Return it from the function instead."
-        )
+        raise TraceError(leaked_message(operand))
     if isinstance(operand._type, TensorType):
         return to_compute(operand._array, operand._type.dtype)
     return tuple(
@@ -267,6 +280,14 @@ def assign(target: Value, source: Value) -> None:
     if target._type != source._type:
         raise ShapeError(
             located(f"assign: target {target._type} and source {source._type} differ.")
+        )
+    if not state.assignment_allowed:
+        raise GradientError(
+            located(
+                f"assign: a checkpointed function runs twice, so it cannot change a tensor "
+                f"{target._type} (drawing random numbers changes a counter). Draw outside of it "
+                f"and pass the numbers in, or leave out the checkpoint."
+            )
         )
     if state.trace is not None:
         state.trace.assign(target, source)

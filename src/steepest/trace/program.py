@@ -1,0 +1,104 @@
+"""What a trace gives: a graph, and how its inputs and outputs belong to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steepest.graph.node import Graph
+from steepest.trace.guards import HasStaticState
+from steepest.trace.value import CONSUMED, Consumed, Value
+
+Place = int | Value
+"""Where a run finds a tensor: the number of an argument, or a tensor from outside itself."""
+
+
+def tensor_at(place: Place, arguments: Sequence[Value]) -> Value:
+    """The tensor that a place means in a call with these arguments."""
+    return arguments[place] if isinstance(place, int) else place
+
+
+class TracedProgram:
+    """A traced function.
+
+    Inputs of the graph are the arguments, then `captured`, then the present `.grad` of the tensors
+    of `gradients_in`; outputs are the results, then the new numbers of `assigned`, then the new
+    `.grad` of the tensors of `gradients_out`.
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        result_count: int,
+        output_requires_grad: list[bool],
+        captured: list[Value],
+        gradients_in: list[Place],
+        assigned: list[Value],
+        gradients_out: list[Place],
+        gradients_cleared: list[Place],
+        gradients_consumed: list[Place],
+        guards: list[tuple[HasStaticState, dict[str, Any]]],
+        flags: list[tuple[Value, bool]],
+        pinned: Mapping[int, Value],
+        entry_gradients: list[tuple[Place, Any]],
+    ):
+        self.graph = graph
+        self.result_count = result_count
+        self.output_requires_grad = output_requires_grad
+        self.captured = captured
+        self.gradients_in = gradients_in
+        self.assigned = assigned
+        self.gradients_out = gradients_out
+        self.gradients_cleared = gradients_cleared
+        self.gradients_consumed = gradients_consumed
+        self._guards = guards
+        self._flags = flags
+        self._pinned = pinned
+        self._entry_gradients = entry_gradients
+
+    def still_holds(self, arguments: Sequence[Value]) -> bool:
+        """Whether everything that the trace took for granted is so in a call with `arguments`."""
+        if any(value._requires_grad != flag for value, flag in self._flags):
+            return False
+        if any(arguments[number] is not value for number, value in self._pinned.items()):
+            return False
+        for place, before in self._entry_gradients:
+            if gradient_state(tensor_at(place, arguments)._grad) != before:
+                return False
+        return all(holder._static_state() == before for holder, before in self._guards)
+
+    def inputs(self, arguments: Sequence[Value]) -> list[Value]:
+        """The tensors that are the graph's inputs in a call with `arguments`."""
+        gradients = []
+        for place in self.gradients_in:
+            gradient = tensor_at(place, arguments)._grad
+            assert isinstance(gradient, Value)
+            gradients.append(gradient)
+        return [*arguments, *self.captured, *gradients]
+
+    def finish_gradients(self, arguments: Sequence[Value], gradients: Sequence[Value]) -> None:
+        """Set `.grad` of the tensors that the program differentiated by, after a run."""
+        for place in self.gradients_cleared:
+            tensor_at(place, arguments)._grad = None
+        for place in self.gradients_consumed:
+            tensor_at(place, arguments)._grad = CONSUMED
+        for place, gradient in zip(self.gradients_out, gradients, strict=True):
+            tensor_at(place, arguments)._grad = gradient
+
+
+def gradient_state(gradient: Value | Consumed | None) -> Any:
+    """What a program depends on of a `.grad` that it found: whether there is one."""
+    if isinstance(gradient, Value):
+        return (gradient._type, gradient._requires_grad)
+    return gradient
+
+
+def consumed_message(owner: Value) -> str:
+    """What to tell someone who reads a gradient that no longer exists."""
+    label = f" {owner.name!r}" if owner.name else ""
+    return (
+        f"the gradient of tensor{label} {owner._type} was used up inside a compiled function, "
+        f"which hands out no gradients that it cleared itself. Return the gradient from the "
+        f"function, or call zero_grad() outside of it."
+    )
