@@ -68,7 +68,11 @@ def _infer_contract(left: TensorType, right: TensorType, *, spec: str) -> Tensor
 
 
 def _contract(left: np.ndarray, right: np.ndarray, *, spec: str) -> np.ndarray:
-    """Bring both operands into the form of one batched matrix product, and the result back."""
+    """Bring both operands into the form of one batched matrix product, and the result back.
+
+    The order of additions depends on shapes and `spec` only: BLAS adds differently when an operand
+    is stored the other way round, so both are brought to their plain order first.
+    """
     left_letters, right_letters, output_letters = parse_spec(spec)
     batch = [each for each in left_letters if each in right_letters and each in output_letters]
     rows = [each for each in left_letters if each not in right_letters]
@@ -80,7 +84,7 @@ def _contract(left: np.ndarray, right: np.ndarray, *, spec: str) -> np.ndarray:
         order = [letters.index(each) for group in groups for each in group]
         shape = [sizes[each] for each in groups[0]]
         shape += [int(np.prod([sizes[each] for each in group])) for group in groups[1:]]
-        return array.transpose(order).reshape(shape)
+        return np.asarray(array, order="C").transpose(order).reshape(shape)
 
     first = matrices(left, left_letters, batch, rows, summed)
     second = matrices(right, right_letters, batch, summed, columns)

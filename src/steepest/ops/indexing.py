@@ -1,6 +1,6 @@
 """The indexing family: reading and adding at positions that are themselves numbers of the program.
 
-Positions are integers from 0 up to the axis's size less 1; an eager run raises IndexError for
+Positions are integers from 0 up to the axis's size less 1; the evaluator raises IndexError for
 others.
 """
 
@@ -27,6 +27,21 @@ from steepest.ops.primitive import (
 )
 
 
+def _check_positions(name: str, operand: np.ndarray, indices: np.ndarray, axis: int) -> None:
+    """Raise IndexError for a position outside of the axis."""
+    size = operand.shape[axis]
+    wrong = indices[(indices < 0) | (indices >= size)]
+    if wrong.size:
+        raise IndexError(
+            f"{name}: index {wrong.flat[0]} is outside axis {axis}, which has size {size}."
+        )
+
+
+def _take(operand: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
+    _check_positions("take", operand, indices, axis)
+    return np.take(operand, indices.astype(np.int64, copy=False), axis=axis)
+
+
 def _infer_take(operand: TensorType, indices: TensorType, *, axis: int) -> TensorType:
     check_kind("take", "indices", indices, "integer")
     check_axis("take", axis, operand)
@@ -45,7 +60,7 @@ def _take_samples() -> Iterable[Sample]:
 take: Primitive = Primitive(
     "take",
     infer=_infer_take,
-    evaluate=lambda operand, indices, *, axis: np.take(operand, indices, axis=axis),
+    evaluate=_take,
     gradient=per_operand(
         lambda output_grad, output, operand, indices, *, axis: scatter_add(
             _zeros(operand), indices, output_grad, axis=axis
@@ -88,6 +103,7 @@ def _scatter_add(
     operand: np.ndarray, indices: np.ndarray, updates: np.ndarray, *, axis: int
 ) -> np.ndarray:
     """Add each update at its position; updates of one position are added in their order."""
+    _check_positions("scatter_add", operand, indices, axis)
     result = operand.copy()
     place: Any = (slice(None),) * axis + (indices,)
     np.add.at(result, place, updates)
@@ -142,6 +158,11 @@ def _infer_take_along_axis(operand: TensorType, indices: TensorType, *, axis: in
     return TensorType(indices.shape, operand.dtype)
 
 
+def _take_along(operand: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
+    _check_positions("take_along_axis", operand, indices, axis)
+    return np.take_along_axis(operand, indices, axis)
+
+
 def _take_along_axis_samples() -> Iterable[Sample]:
     operand = sample_numbers((4, 3))
     yield Sample((operand, np.array([[0, 3, 3], [1, 1, 2]])), {"axis": 0})
@@ -151,7 +172,7 @@ def _take_along_axis_samples() -> Iterable[Sample]:
 take_along_axis: Primitive = Primitive(
     "take_along_axis",
     infer=_infer_take_along_axis,
-    evaluate=lambda operand, indices, *, axis: np.take_along_axis(operand, indices, axis),
+    evaluate=_take_along,
     gradient=per_operand(
         lambda output_grad, output, operand, indices, *, axis: scatter_add_along_axis(
             _zeros(operand), indices, output_grad, axis=axis
@@ -186,6 +207,7 @@ def _infer_scatter_along(
 def _scatter_add_along_axis(
     operand: np.ndarray, indices: np.ndarray, updates: np.ndarray, *, axis: int
 ) -> np.ndarray:
+    _check_positions("scatter_add_along_axis", operand, indices, axis)
     result = operand.copy()
     place: list[Any] = list(np.indices(indices.shape, sparse=True))
     place[axis] = indices
@@ -228,7 +250,7 @@ def _infer_argsort(operand: TensorType, *, axis: int, descending: bool) -> Tenso
 
 
 def _argsort(operand: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
-    """Sort stably, NaN last; descending keeps the order of equal numbers too."""
+    """Sort stably, in either direction; NaN counts as larger than every number."""
     if not descending:
         return np.argsort(operand, axis=axis, kind="stable")
     backwards = np.flip(operand, axis)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from steepest.errors import ArgumentError
-from steepest.graph.dtypes import float32, int64
+from steepest.graph.dtypes import bool_, float32, int64
 from steepest.graph.types import Shape, TensorType
 from steepest.ops.contraction import contract
 from steepest.ops.elementwise.comparison import equal
@@ -25,6 +25,7 @@ from steepest.ops.primitive import (
     Tensor,
     check_axis,
     check_kind,
+    constant_like,
     sample_numbers,
 )
 
@@ -88,9 +89,19 @@ def expand(reduced: Tensor, shape: Shape, axes: Shape) -> Tensor:
     return reduced if kept == shape else broadcast_to(reduced, shape=shape)
 
 
+def _sum(operand: np.ndarray, *, axes: Shape) -> np.ndarray:
+    """Add in an order that depends on the shape only, not on how the numbers lie in memory."""
+    return np.sum(np.asarray(operand, order="C"), axis=axes, dtype=operand.dtype)
+
+
+def _product(operand: np.ndarray, *, axes: Shape) -> np.ndarray:
+    """Multiply in an order that depends on the shape only."""
+    return np.prod(np.asarray(operand, order="C"), axis=axes, dtype=operand.dtype)
+
+
 sum_ = reduction(
     "sum",
-    evaluate=lambda operand, *, axes: np.sum(operand, axis=axes, dtype=operand.dtype),
+    evaluate=_sum,
     gradient=lambda index, output_grad, output, operand, *, axes: expand(
         output_grad, operand.shape, axes
     ),
@@ -128,12 +139,13 @@ def _exclusive_product(operand: Tensor, axis: int) -> Tensor:
     rest = slice_(
         operand, start=start, stop=(*operand.shape[:-1], operand.shape[-1] - 1), step=step
     )
-    return cumulative_product(concat(first * 0 + 1, rest, axis=axis), axis=axis)
+    one = type(operand)._full(first.shape, 1, operand.dtype)
+    return cumulative_product(concat(one, rest, axis=axis), axis=axis)
 
 
 product = reduction(
     "product",
-    evaluate=lambda operand, *, axes: np.prod(operand, axis=axes, dtype=operand.dtype),
+    evaluate=_product,
     gradient=_product_gradient,
     accepts="number",
     needs_numbers=False,
@@ -255,11 +267,11 @@ def _cumulative_product_gradient(output_grad: Tensor, operand: Tensor, axis: int
     table = broadcast_to(
         reshape(rows, shape=(*rows.shape[:-1], 1, size)), shape=(*rows.shape[:-1], size, size)
     )
-    identity = _same_dtype_constant(operand, np.eye(size))
-    without = where(equal(identity, identity * 0), table, table * 0 + 1)
-    totals = cumulative_product(without, axis=operand.ndim) * _same_dtype_constant(
-        operand, np.triu(np.ones((size, size)))
-    )
+    itself = _truths(operand, np.eye(size))
+    later = _truths(operand, np.triu(np.ones((size, size))))
+    without = where(itself, constant_like(operand, 1), table)
+    every_total = cumulative_product(without, axis=operand.ndim)
+    totals = where(later, every_total, constant_like(operand, 0))
     gradient = contract(transpose(output_grad, axes=order), totals, spec=_table_spec(operand.ndim))
     return transpose(gradient, axes=inverse)
 
@@ -270,9 +282,9 @@ def _table_spec(ndim: int) -> str:
     return f"{lead}j,{lead}ij->{lead}i"
 
 
-def _same_dtype_constant(like: Tensor, array: np.ndarray) -> Tensor:
-    """A constant of the data type of `like`."""
-    return type(like)._constant(array, like.dtype)
+def _truths(like: Tensor, array: np.ndarray) -> Tensor:
+    """A boolean constant, true where `array` is not zero."""
+    return type(like)._constant(array != 0, bool_)
 
 
 cumulative_sum = _cumulative("cumulative_sum", np.add, _cumulative_sum_gradient)

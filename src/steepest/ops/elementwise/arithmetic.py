@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from steepest.errors import ArgumentError
 from steepest.ops.elementwise.comparison import equal, less
 from steepest.ops.elementwise.exponential import log
 from steepest.ops.elementwise.family import binary, elementwise, integers, unary
-from steepest.ops.elementwise.rounding import floor
 from steepest.ops.elementwise.selection import where
 from steepest.ops.primitive import Primitive, Sample, Tensor, constant_like
 
@@ -82,6 +82,15 @@ def _power_by_exponent(
     return output_grad * output * log(safe)
 
 
+def _power(base: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    if base.dtype.kind == "i" and np.any(exponent < 0):
+        raise ArgumentError(
+            "power: a negative exponent of an integer base gives no integer. "
+            "Convert the base with .astype(...)."
+        )
+    return np.power(base, exponent)
+
+
 def _power_samples() -> Iterable[Sample]:
     yield from binary(low=0.3, high=2.0)()
     yield Sample((np.array([0.0, 0.0, 2.0, -2.0]), np.array([0.0, 2.0, 0.0, 3.0])), smooth=False)
@@ -89,7 +98,7 @@ def _power_samples() -> Iterable[Sample]:
 
 power: Primitive = elementwise(
     "power",
-    evaluate=np.power,
+    evaluate=_power,
     gradient=(_power_by_base, _power_by_exponent),
     samples=_power_samples,
     accepts="number",
@@ -162,7 +171,7 @@ remainder: Primitive = elementwise(
     evaluate=np.remainder,
     gradient=(
         lambda output_grad, output, left, right: output_grad,
-        lambda output_grad, output, left, right: -output_grad * floor(left / right),
+        lambda output_grad, output, left, right: -output_grad * floor_divide(left, right),
     ),
     samples=_division_samples,
     accepts="real",

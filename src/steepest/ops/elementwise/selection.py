@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from steepest.errors import DTypeError
-from steepest.graph.dtypes import DType, bfloat16, bool_, float32, float64, int64
+from steepest.graph.dtypes import DType, bfloat16, bool_, complex64, float32, float64, int64
 from steepest.graph.types import TensorType
 from steepest.ops.elementwise.family import unary, unbroadcasting
 from steepest.ops.primitive import (
@@ -65,6 +65,11 @@ where: Primitive = Primitive(
 
 
 def _infer_convert(operand: TensorType, *, dtype: DType) -> TensorType:
+    if operand.dtype.is_complex and not dtype.is_complex:
+        raise DTypeError(
+            f"convert: operand is {operand}, and {dtype} would lose its imaginary part. "
+            f"Take steepest.real(...) or steepest.abs(...) first."
+        )
     return TensorType(operand.shape, dtype)
 
 
@@ -96,6 +101,14 @@ convert: Primitive = Primitive(
     evaluate=_convert,
     gradient=_convert_gradient,
     samples=_convert_samples,
+    bad_samples=[
+        BadSample(
+            (TensorType((2,), complex64),),
+            "convert: operand is complex64[2], and float32 would lose its imaginary part. "
+            "Take steepest.real(...) or steepest.abs(...) first.",
+            {"dtype": float32},
+        )
+    ],
     is_elementwise=True,
 )
 
