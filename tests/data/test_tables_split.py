@@ -20,7 +20,7 @@ from steepest.data.tables import (
     split_rows,
 )
 from steepest.data.tables.leaks import rank_correlation
-from steepest.data.tables.split import class_quotas, join_units
+from steepest.data.tables.split import class_quotas, join_units, numbered_by_first_row
 
 
 def quietly(table: pl.DataFrame, **options: Any) -> Split:
@@ -108,6 +108,13 @@ def test_duplicates_never_straddle_the_split(copies: list[int], seed: int) -> No
     parts = part_of_rows(split, len(values))
     for value in np.unique(values):
         assert len(set(parts[values == value])) == 1
+
+
+def test_the_split_does_not_depend_on_hashes() -> None:
+    keys = np.array([9, 4, 9, 7, 4], dtype=np.uint64)
+    assert numbered_by_first_row(keys).tolist() == [0, 1, 0, 2, 1]
+    table = pl.DataFrame({"x": [0.5, 1.5, 0.5, *range(7)]})
+    assert quietly(table, seed=3).test.tolist() == [0, 2]
 
 
 def test_duplicates_are_judged_by_the_columns_that_are_used() -> None:

@@ -1,8 +1,9 @@
 """Training, validation and test rows, without leaks between them.
 
 - Rows that are exact duplicates of each other stay in one part, since a test row that was also
-  trained on tells nothing. Where duplicates are certain by counting alone (fewer possible rows than
-  rows, as in a table of a few booleans), they are no leak, and rows are split one by one.
+  trained on tells nothing. Where duplicates are the rule by counting alone (four times as many rows
+  as possible rows, as in a table of a few booleans), they are no leak, and rows are split one by
+  one.
 - Classes keep their shares in every part. Each class has at least one training row, so a class of
   one row is in the training part.
 - `group_column`: all rows of a group (a patient, a shop) stay in one part.
@@ -27,6 +28,7 @@ from steepest.data.tables.target import Target
 from steepest.data.tables.values import cleaned, is_text, to_labels, to_moments, to_numbers
 from steepest.errors import ArgumentError, DataError
 
+CERTAIN_REPEATS = 4
 PARTS = ("training", "validation", "test")
 
 
@@ -130,15 +132,26 @@ def duplicate_units(
     if not names or duplicates_are_certain(frame, names):
         return alone
     hashes = frame.select(names).hash_rows().to_numpy()
-    distinct, units = np.unique(hashes, return_inverse=True)
-    repeated = frame.height - len(distinct)
+    units = numbered_by_first_row(hashes)
+    repeated = frame.height - int(units.max()) - 1
     if repeated:
         verb = "repeats" if repeated == 1 else "repeat"
         note(
             f"{count(repeated, 'row')} {verb} an earlier row; duplicates stay in the same part of "
             "the split."
         )
-    return units.astype(np.int64)
+    return units
+
+
+def numbered_by_first_row(keys: np.ndarray) -> np.ndarray:
+    """(n_rows,) equal keys get equal numbers, from 0 in the order in which keys first appear.
+
+    So the numbers do not depend on the keys themselves, which differ between versions of polars.
+    """
+    _, first_rows, places = np.unique(keys, return_index=True, return_inverse=True)
+    numbers = np.empty(len(first_rows), dtype=np.int64)
+    numbers[np.argsort(first_rows)] = np.arange(len(first_rows))
+    return numbers[places]
 
 
 def is_compared(name: str, schema: Schema, target: Target | None) -> bool:
@@ -148,11 +161,11 @@ def is_compared(name: str, schema: Schema, target: Target | None) -> bool:
 
 
 def duplicates_are_certain(frame: pl.DataFrame, names: list[str]) -> bool:
-    """Whether there are fewer possible rows (the product of distinct values) than rows."""
+    """Whether rows are 4 times the possible rows (the product of the columns' distinct values)."""
     possible = 1
     for name in names:
         possible *= frame[name].n_unique()
-        if possible >= frame.height:
+        if possible * CERTAIN_REPEATS > frame.height:
             return False
     return True
 
