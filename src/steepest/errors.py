@@ -21,6 +21,10 @@ class ShapeError(SteepestError, ValueError):
     """Operands whose shapes do not fit together."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that a tensor does not have."""
+
+
 class DTypeError(SteepestError, TypeError):
     """An operand of a data type that the operation does not take."""
 
@@ -55,6 +59,10 @@ class NonFiniteError(SteepestError, ArithmeticError):
 
 class MissingExtraError(SteepestError, ImportError):
     """An optional dependency that is not installed."""
+
+
+class RetraceWarning(UserWarning):
+    """A compiled function that is traced again and again, which is slow."""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from steepest.errors import DTypeError, ShapeError
+from steepest.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from steepest.graph.dtypes import (
     DType,
     bfloat16,
@@ -18,10 +19,13 @@ from steepest.graph.dtypes import (
     from_numpy,
     int64,
     promote,
+    to_compute,
     to_storage,
+    uint64,
 )
 from steepest.graph.types import Shape, TensorType
 from steepest.ops.elementwise.selection import convert, identity
+from steepest.ops.movement import concat, reshape
 from steepest.ops.sources import full
 from steepest.trace.origin import located
 from steepest.trace.state import state
@@ -45,8 +49,17 @@ def shape_of(value: Value) -> Shape:
 
 
 def is_scalar(x: Any) -> bool:
-    """Whether `x` is a plain Python number."""
-    return isinstance(x, bool | int | float | complex) and not isinstance(x, np.generic)
+    """Whether `x` is a Python number; NumPy's float64 and complex128 scalars are, too.
+
+    They come out of functions such as `numpy.sqrt` without anyone having asked for that precision.
+    """
+    return isinstance(x, bool | int | float | complex)
+
+
+def is_operand(x: Any) -> bool:
+    """Whether an infix operator of a tensor takes `x`; anything else is left to its own class."""
+    known = Value | np.ndarray | np.generic | bool | int | float | complex | list | tuple
+    return isinstance(x, known) or hasattr(x, "__array__") or hasattr(x, "__dlpack__")
 
 
 def as_value(x: Any, dtype: DType | None = None) -> Value:
@@ -58,15 +71,47 @@ def as_value(x: Any, dtype: DType | None = None) -> Value:
     """
     if isinstance(x, Value):
         return x if dtype is None or type_of(x).dtype is dtype else convert(x, dtype=dtype)
+    if isinstance(x, list | tuple) and _holds_tensors(x):
+        return _stacked(x, dtype)
     array = np.asarray(x)
+    if array.dtype.name == "bfloat16":
+        return as_value(wrapped(array.view("uint16"), bfloat16), dtype)
     if array.dtype == object:
         raise DTypeError(
             located(f"asarray: {type(x).__name__} holds objects that are not numbers of one shape.")
         )
     wanted = dtype or _default_dtype(x, array)
-    if state.trace is None and array.dtype == wanted.storage and wanted is not bfloat16:
-        return Value._from_storage(array, TensorType(array.shape, wanted))
+    if array.dtype == wanted.storage and wanted is not bfloat16:
+        return wrapped(array, wanted)
     return make_constant(array, wanted)
+
+
+def wrapped(array: np.ndarray, dtype: DType) -> Value:
+    """A tensor of stored numbers, whose memory it shares outside of a trace."""
+    if state.trace is None:
+        return Value._from_storage(array, TensorType(array.shape, dtype))
+    return make_constant(to_compute(array, dtype), dtype)
+
+
+def _holds_tensors(x: Any) -> bool:
+    """Whether nested sequences hold a tensor."""
+    return any(
+        isinstance(each, Value) or (isinstance(each, list | tuple) and _holds_tensors(each))
+        for each in x
+    )
+
+
+def _stacked(x: list[Any] | tuple[Any, ...], dtype: DType | None) -> Value:
+    """Join nested sequences of tensors and numbers, through which gradients flow."""
+    values = promoted(
+        *(_stacked(each, dtype) if isinstance(each, list | tuple) else each for each in x)
+    )
+    shapes = {shape_of(value) for value in values}
+    if len(shapes) > 1:
+        listed = " and ".join(str(shape_of(value)) for value in values)
+        raise ShapeError(located(f"asarray: the tensors of a sequence differ in shape: {listed}."))
+    rows = [reshape(value, shape=(1, *shape_of(value))) for value in values]
+    return as_value(concat(*rows, axis=0), dtype)
 
 
 def _default_dtype(x: Any, array: np.ndarray) -> DType:
@@ -98,11 +143,38 @@ def clone(value: Value) -> Value:
 
 
 def scalar_value(x: Scalar, dtype: DType) -> Value:
-    """Make a 0-d tensor of a Python number."""
-    if state.trace is None:
+    """Make a 0-d tensor of a Python number.
+
+    Raises:
+        ArgumentError: an integer type that cannot hold the number.
+    """
+    if isinstance(x, np.generic):
+        x = x.item()
+    if dtype.is_integer:
+        _check_fits(x, dtype)
+    if state.trace is not None:
+        return apply(full, (), {"shape": (), "value": x, "dtype": dtype})
+    with np.errstate(over="ignore"):
         array = to_storage(np.asarray(x, dtype=dtype.compute), dtype)
-        return Value._from_storage(array, TensorType((), dtype))
-    return apply(full, (), {"shape": (), "value": x, "dtype": dtype})
+    return Value._from_storage(array, TensorType((), dtype))
+
+
+def fits(x: Scalar, dtype: DType) -> bool:
+    """Whether an integer type can hold a Python number."""
+    limits = np.iinfo(dtype.storage)
+    return not isinstance(x, complex) and limits.min <= x <= limits.max
+
+
+def _check_fits(x: Scalar, dtype: DType) -> None:
+    """Raise ArgumentError unless an integer type can hold a Python number."""
+    if not fits(x, dtype):
+        limits = np.iinfo(dtype.storage)
+        raise ArgumentError(
+            located(
+                f"the number {x} does not fit the data type {dtype} ({limits.min} to "
+                f"{limits.max}). Convert the tensor with .astype(...)."
+            )
+        )
 
 
 def scalar_dtype(x: Scalar, other: DType) -> DType:
@@ -136,6 +208,17 @@ def promoted(*operands: Any) -> list[Value]:
     return [scalar_value(x, common) if is_scalar(x) else as_value(x, common) for x in operands]
 
 
+def comparable(x1: Any, x2: Any) -> list[Value]:
+    """Like `promoted`, but an integer tensor may be compared with a number it cannot hold."""
+    for x, other in ((x1, x2), (x2, x1)):
+        if is_scalar(x) and not is_scalar(other):
+            dtype = type_of(as_value(other)).dtype
+            if dtype.is_integer and isinstance(x, int) and not fits(x, dtype):
+                wide = int64 if fits(x, int64) and dtype is not uint64 else float64
+                return [as_value(each, wide) for each in (x1, x2)]
+    return promoted(x1, x2)
+
+
 def floating(*operands: Any) -> list[Value]:
     """Like `promoted`, but integers and booleans become the default floating type."""
     values = promoted(*operands)
@@ -145,27 +228,34 @@ def floating(*operands: Any) -> list[Value]:
     return [convert(value, dtype=DEFAULT_FLOAT) for value in values]
 
 
-def normal_axis(axis: int, ndim: int, name: str) -> int:
+def normal_axis(axis: int, ndim: int, name: str, owner: str = "the tensor") -> int:
     """Count an axis from the front.
 
+    Args:
+        name: the function that the axis was given to, for messages.
+        owner: what has `ndim` axes, for messages.
+
     Raises:
-        ShapeError: there is no such axis.
+        AxisError: there is no such axis.
     """
     if not -ndim <= axis < ndim:
-        raise ShapeError(
-            located(f"{name}: axis {axis} does not exist: the tensor has {ndim} axes.")
-        )
-    return axis % ndim if ndim else 0
+        raise AxisError(located(f"{name}: axis {axis} does not exist: {owner} has {ndim} axes."))
+    return int(axis) % ndim
 
 
 def normal_axes(
-    axis: int | tuple[int, ...] | list[int] | None, ndim: int, name: str
+    axis: int | Sequence[int] | None, ndim: int, name: str, owner: str = "the tensor"
 ) -> tuple[int, ...]:
-    """Count axes from the front, in ascending order; `None` means all."""
+    """Count axes from the front, in ascending order; `None` means all (see `normal_axis`).
+
+    Raises:
+        AxisError: there is no such axis.
+        ShapeError: an axis stands twice.
+    """
     if axis is None:
         return tuple(range(ndim))
-    listed = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-    axes = sorted(normal_axis(int(each), ndim, name) for each in listed)
+    listed = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    axes = sorted(normal_axis(each, ndim, name, owner) for each in listed)
     if len(set(axes)) != len(axes):
         raise ShapeError(located(f"{name}: an axis stands twice in {listed}."))
     return tuple(axes)

@@ -13,9 +13,12 @@ from steepest.array.conversion import (
     DEFAULT_INTEGER,
     Scalar,
     as_value,
+    clone,
     shape_of,
     type_of,
+    wrapped,
 )
+from steepest.array.dlpack import import_numbers
 from steepest.errors import ArgumentError, ShapeError
 from steepest.graph.dtypes import DType, as_dtype, complex64
 from steepest.ops.elementwise.arithmetic import add
@@ -25,7 +28,6 @@ from steepest.ops.movement import broadcast_to, reshape
 from steepest.ops.sources import full as full_primitive
 from steepest.ops.sources import iota
 from steepest.trace.origin import located
-from steepest.trace.state import state
 from steepest.trace.value import Value, apply, make_constant
 
 if TYPE_CHECKING:
@@ -63,28 +65,19 @@ def asarray(
     """
     check_device(device)
     wanted = None if dtype is None else as_dtype(dtype)
-    if isinstance(obj, Value):
-        same = wanted is None or obj._type.dtype is wanted  # type: ignore[union-attr]
-        if copy is False and not same:
-            raise ValueError("asarray: another data type needs a copy, but copy=False was asked.")
-        value = as_value(obj, wanted)
-        return _copied(value) if copy and same else value  # type: ignore[return-value]
-    if hasattr(obj, "__dlpack__") and not isinstance(obj, np.ndarray | np.generic):
-        obj = np.from_dlpack(obj)
-    source = np.asarray(obj)
+    if not isinstance(obj, Value | np.ndarray | np.generic) and hasattr(obj, "__dlpack__"):
+        obj = from_dlpack(obj)
     value = as_value(obj, wanted)
-    shares = not value.is_symbolic and np.shares_memory(value._array, source)
-    if copy is False and not (isinstance(obj, np.ndarray) and (shares or source.size == 0)):
-        raise ValueError("asarray: this object needs a copy, but copy=False was asked.")
-    return _copied(value) if copy and shares else value  # type: ignore[return-value]
+    if value is obj:
+        return clone(value) if copy else value  # type: ignore[return-value]
+    shares = isinstance(obj, np.ndarray) and not value.is_symbolic and _is_shared(value, obj)
+    if copy is False and not shares:
+        raise ValueError(located("asarray: this needs a copy, but copy=False was asked."))
+    return clone(value) if copy and shares else value  # type: ignore[return-value]
 
 
-def _copied(value: Value) -> Value:
-    if value.is_symbolic or state.trace is not None:
-        return value
-    copied = value._detached()
-    copied._array = value._array.copy()
-    return copied
+def _is_shared(value: Value, array: np.ndarray) -> bool:
+    return array.size == 0 or np.shares_memory(value._array, array)
 
 
 def from_dlpack(x: Any, /, *, device: Device = None, copy: bool | None = None) -> Tensor:
@@ -92,7 +85,7 @@ def from_dlpack(x: Any, /, *, device: Device = None, copy: bool | None = None) -
     check_device(device)
     if isinstance(x, Value):
         return asarray(x, copy=copy)
-    return asarray(np.from_dlpack(x, copy=copy))
+    return wrapped(*import_numbers(x, copy))  # type: ignore[return-value]
 
 
 def full(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from steepest.array.conversion import (
     as_value,
+    comparable,
     floating,
     is_scalar,
     promoted,
@@ -29,6 +30,7 @@ from steepest.ops.elementwise import (
 )
 from steepest.ops.primitive import Primitive
 from steepest.trace.origin import located
+from steepest.trace.state import state
 from steepest.trace.value import Value
 
 if TYPE_CHECKING:
@@ -93,10 +95,10 @@ copysign = _binary(arithmetic.copysign, floating, "The size of x1 with the sign 
 nextafter = _binary(arithmetic.nextafter, floating, "The next number after x1 towards x2.")
 logaddexp = _binary(exponential.logaddexp, floating, "log(exp(x1) + exp(x2)) without overflow.")
 atan2 = _binary(trigonometric.atan2, floating, "The angle of the point (x2, x1) in [-pi, pi].")
-equal = _binary(comparison.equal, promoted, "Whether x1 == x2.")
-not_equal = _binary(comparison.not_equal, promoted, "Whether x1 != x2.")
-less = _binary(comparison.less, promoted, "Whether x1 < x2.")
-less_equal = _binary(comparison.less_equal, promoted, "Whether x1 <= x2.")
+equal = _binary(comparison.equal, comparable, "Whether x1 == x2.")
+not_equal = _binary(comparison.not_equal, comparable, "Whether x1 != x2.")
+less = _binary(comparison.less, comparable, "Whether x1 < x2.")
+less_equal = _binary(comparison.less_equal, comparable, "Whether x1 <= x2.")
 bitwise_and = _binary(logical.bitwise_and, promoted, "The bits set in both.")
 bitwise_or = _binary(logical.bitwise_or, promoted, "The bits set in either.")
 bitwise_xor = _binary(logical.bitwise_xor, promoted, "The bits set in one only.")
@@ -150,11 +152,31 @@ def rsqrt(x: Any, /) -> Tensor:
 
 
 def pow(x1: Any, x2: Any, /) -> Tensor:
-    """x1 to the power x2."""
+    """x1 to the power x2.
+
+    Raises:
+        ArgumentError: integers to a negative power, which is no integer (where it is known).
+    """
     if is_scalar(x2) and x2 == 2 and not is_scalar(x1):
         return square(promoted(x1, x2)[0])
     base, exponent = promoted(x1, x2)
+    if type_of(base).dtype.kind == "signed" and _any_negative(x2):
+        raise ArgumentError(
+            located(
+                "pow: an integer to a negative power is no integer. Convert the base with "
+                ".astype(...) to a floating type."
+            )
+        )
     return arithmetic.power(base, exponent)
+
+
+def _any_negative(x: Any) -> bool:
+    """Whether some number is known to be below 0."""
+    if is_scalar(x):
+        return x < 0
+    value = as_value(x)
+    known = not value.is_symbolic and state.trace is None
+    return known and bool((value._array < 0).any())
 
 
 def log2(x: Any, /) -> Tensor:

@@ -158,12 +158,12 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Device = N
 def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Tensor:
     """Frequency 0 moved to the middle of each axis (default all)."""
     value = as_value(x)
-    moved = normal_axes(axes, len(shape_of(value)), "fft.fftshift")  # type: ignore[arg-type]
+    moved = normal_axes(axes, len(shape_of(value)), "fft.fftshift")
     return roll(value, tuple(shape_of(value)[axis] // 2 for axis in moved), axis=moved)
 
 
 def ifftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Tensor:
     """The inverse of `fftshift`."""
     value = as_value(x)
-    moved = normal_axes(axes, len(shape_of(value)), "fft.ifftshift")  # type: ignore[arg-type]
+    moved = normal_axes(axes, len(shape_of(value)), "fft.ifftshift")
     return roll(value, tuple(-(shape_of(value)[axis] // 2) for axis in moved), axis=moved)

@@ -61,7 +61,7 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
     shares = result.size == 0 or np.shares_memory(result._array, value._array)
     if copy is False and not shares:
         raise ValueError(located("reshape: this needs a copy, but copy=False was asked."))
-    return clone(result) if copy and shares else result
+    return clone(result) if copy and shares else result  # type: ignore[return-value]
 
 
 def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
@@ -112,7 +112,7 @@ def expand_dims(x: Any, /, axis: int | tuple[int, ...] = 0) -> Tensor:
     value = as_value(x)
     count = 1 if isinstance(axis, int) else len(axis)
     ndim = len(shape_of(value)) + count
-    axes = normal_axes(axis, ndim, "expand_dims")
+    axes = normal_axes(axis, ndim, "expand_dims", owner="the result")
     sizes = iter(shape_of(value))
     return reshape(value, [1 if n in axes else next(sizes) for n in range(ndim)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +10,40 @@ import numpy as np
 from steepest.array import (
     conversion,
     creation,
+    dlpack,
     elementwise,
-    indexing,
     manipulation,
     products,
     reductions,
+    subscript,
 )
 from steepest.autodiff import backward as backward_module
-from steepest.errors import DTypeError, GradientError, TraceError
-from steepest.graph.dtypes import DType, bfloat16, to_compute
+from steepest.errors import ArgumentError, DTypeError, GradientError, TraceError
+from steepest.graph.dtypes import DType, to_compute
 from steepest.graph.types import TensorType
 from steepest.ops import movement
 from steepest.ops.elementwise.selection import identity
 from steepest.trace.origin import located
 from steepest.trace.state import state
 from steepest.trace.value import Value, assign
+
+
+def _operator(function: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
+    """Make the method of an infix operator, which leaves operands of foreign types to them."""
+
+    def method(self: Tensor, other: Any, /) -> Tensor:
+        return function(self, other) if conversion.is_operand(other) else NotImplemented
+
+    return method
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
+    """Make the method of an infix operator whose left operand is no tensor."""
+
+    def method(self: Tensor, other: Any, /) -> Tensor:
+        return function(other, self) if conversion.is_operand(other) else NotImplemented
+
+    return method
 
 
 class Tensor(Value):
@@ -165,13 +184,21 @@ class Tensor(Value):
         converted = array if dtype is None else array.astype(dtype, copy=False)
         return converted.copy() if copy and converted is array else converted
 
-    def __dlpack__(self, **options: Any) -> Any:
-        if self.dtype is bfloat16:
-            raise BufferError("DLPack: NumPy cannot hand out bfloat16; convert to float32 first.")
-        return self._stored().__dlpack__(**options)
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if stream is not None:
+            raise ArgumentError("__dlpack__: the CPU has no streams, so stream must be None.")
+        return dlpack.export_numbers(self._stored(), self.dtype, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
+        return dlpack.CPU
 
     def item(self) -> Any:
         """The one number as a Python number."""
@@ -252,7 +279,7 @@ class Tensor(Value):
         return elementwise.negative(self)
 
     def __pos__(self) -> Tensor:
-        return self
+        return elementwise.positive(self)
 
     def __abs__(self) -> Tensor:
         return elementwise.abs(self)
@@ -260,107 +287,46 @@ class Tensor(Value):
     def __invert__(self) -> Tensor:
         return elementwise.bitwise_invert(self)
 
-    def __add__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other)
+    __add__ = _operator(elementwise.add)
+    __sub__ = _operator(elementwise.subtract)
+    __mul__ = _operator(elementwise.multiply)
+    __truediv__ = _operator(elementwise.divide)
+    __floordiv__ = _operator(elementwise.floor_divide)
+    __mod__ = _operator(elementwise.remainder)
+    __pow__ = _operator(elementwise.pow)
+    __matmul__ = _operator(products.matmul)
+    __and__ = _operator(elementwise.bitwise_and)
+    __or__ = _operator(elementwise.bitwise_or)
+    __xor__ = _operator(elementwise.bitwise_xor)
+    __lshift__ = _operator(elementwise.bitwise_left_shift)
+    __rshift__ = _operator(elementwise.bitwise_right_shift)
 
-    def __radd__(self, other: Any) -> Tensor:
-        return elementwise.add(other, self)
+    __radd__ = _reflected(elementwise.add)
+    __rsub__ = _reflected(elementwise.subtract)
+    __rmul__ = _reflected(elementwise.multiply)
+    __rtruediv__ = _reflected(elementwise.divide)
+    __rfloordiv__ = _reflected(elementwise.floor_divide)
+    __rmod__ = _reflected(elementwise.remainder)
+    __rpow__ = _reflected(elementwise.pow)
+    __rmatmul__ = _reflected(products.matmul)
+    __rand__ = _reflected(elementwise.bitwise_and)
+    __ror__ = _reflected(elementwise.bitwise_or)
+    __rxor__ = _reflected(elementwise.bitwise_xor)
+    __rlshift__ = _reflected(elementwise.bitwise_left_shift)
+    __rrshift__ = _reflected(elementwise.bitwise_right_shift)
 
-    def __sub__(self, other: Any) -> Tensor:
-        return elementwise.subtract(self, other)
+    __eq__ = _operator(elementwise.equal)  # type: ignore[assignment]
+    __ne__ = _operator(elementwise.not_equal)  # type: ignore[assignment]
+    __lt__ = _operator(elementwise.less)
+    __le__ = _operator(elementwise.less_equal)
+    __gt__ = _operator(elementwise.greater)
+    __ge__ = _operator(elementwise.greater_equal)
 
-    def __rsub__(self, other: Any) -> Tensor:
-        return elementwise.subtract(other, self)
+    def __getitem__(self, key: Any, /) -> Tensor:
+        return subscript.get_item(self, key)
 
-    def __mul__(self, other: Any) -> Tensor:
-        return elementwise.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return elementwise.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return elementwise.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return elementwise.divide(other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return elementwise.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return elementwise.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return elementwise.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return elementwise.remainder(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return elementwise.pow(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return elementwise.pow(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return products.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return products.matmul(other, self)
-
-    def __and__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_and(self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_and(other, self)
-
-    def __or__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_or(self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_or(other, self)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_xor(self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_xor(other, self)
-
-    def __lshift__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_left_shift(self, other)
-
-    def __rlshift__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_left_shift(other, self)
-
-    def __rshift__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_right_shift(self, other)
-
-    def __rrshift__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_right_shift(other, self)
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return elementwise.equal(self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return elementwise.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return elementwise.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return elementwise.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return elementwise.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return elementwise.greater_equal(self, other)
-
-    def __getitem__(self, key: Any) -> Tensor:
-        return indexing.get_item(self, key)
-
-    def __setitem__(self, key: Any, update: Any) -> None:
-        indexing.set_item(self, key, update)
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        subscript.set_item(self, key, value)
 
     # Methods
 
