@@ -5,6 +5,7 @@ Values are compared, and the gradients of all tensors that ask for one.
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -38,6 +39,15 @@ OPS = {
     and hasattr(F, _name(op))
     and (_name(op), op.variant_test_name) not in COMPLEX
 }
+
+
+@functools.cache
+def samples_of(key):
+    """PyTorch's sample inputs of one function, the same at every run."""
+    torch.manual_seed(0)
+    if key[0] == "one_hot":
+        return list(OPS[key].sample_inputs("cpu", torch.int64))
+    return list(OPS[key].sample_inputs("cpu", torch.float64, requires_grad=True))
 
 
 def ours_of(name):
@@ -123,12 +133,8 @@ def compare(left, right, accuracy):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("key", OPS, ids=["-".join(filter(None, key)) for key in OPS])
 def test_torch_samples(key):
-    torch.manual_seed(0)
-    op = OPS[key]
-    dtype = torch.int64 if key[0] == "one_hot" else torch.float64
-    wants_gradient = dtype.is_floating_point
+    op, samples = OPS[key], samples_of(key)
     refused = 0
-    samples = list(op.sample_inputs("cpu", dtype, requires_grad=wants_gradient))
     for position, sample in enumerate(samples):
         try:
             refused += run_sample(key[0], op, sample)
@@ -140,9 +146,5 @@ def test_torch_samples(key):
 def test_every_function_has_samples():
     covered = {name for name, _ in OPS}
     assert set(F.__all__) - covered == OURS_ALONE
-    total = sum(
-        len(list(op.sample_inputs("cpu", torch.float64)))
-        for (name, _), op in OPS.items()
-        if name != "one_hot"
-    )
+    total = sum(len(samples_of(key)) for key in OPS)
     assert total >= 940

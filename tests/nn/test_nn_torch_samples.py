@@ -6,6 +6,7 @@ and in evaluation mode.
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -47,6 +48,7 @@ NOT_YET = {
 LEAST_SAMPLES = 368
 
 
+@functools.cache
 def samples_of(name, training):
     """PyTorch's sample inputs of one module, the same at every run."""
     torch.manual_seed(0)
