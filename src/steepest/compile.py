@@ -8,7 +8,11 @@ back end that makes the executable takes the optimised graph; it is the NumPy ev
 
 from __future__ import annotations
 
+import copy
 import functools
+import threading
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -18,7 +22,7 @@ from steepest.array.conversion import as_value
 from steepest.autodiff.custom import all_at_once
 from steepest.autodiff.modes import enable_grad
 from steepest.autodiff.reverse import reverse
-from steepest.errors import ArgumentError
+from steepest.errors import ArgumentError, RetraceWarning
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text
@@ -50,10 +54,18 @@ def compile(function: Callable[Parameters, Result]) -> Compiled[Parameters, Resu
             updated by the program.
 
     A new program is made when shapes, data types, baked-in arguments, or the plain attributes of
-    a module (such as training mode) differ from those of earlier calls. Inside, tensors have no
-    numbers, so Python cannot branch on them (TraceError names the line).
+    a module (such as training mode) differ from those of earlier calls. The 64 programs used last
+    are kept; a function that is traced again and again is warned about (RetraceWarning). Inside,
+    tensors have no numbers, so Python cannot branch on them (TraceError names the line).
     """
     return Compiled(function, Evaluator)
+
+
+MOST_PROGRAMS = 64
+"""Programs that a compiled function keeps; more are dropped, the least used first."""
+
+MANY_TRACES = 16
+"""Programs for arguments of the same types at which a warning says why there are so many."""
 
 
 class Compiled(Generic[Parameters, Result]):
@@ -63,7 +75,10 @@ class Compiled(Generic[Parameters, Result]):
         functools.update_wrapper(self, function)
         self._function = function
         self._back_end = back_end
-        self._programs: dict[Any, list[Program]] = {}
+        self._programs: OrderedDict[Program, Any] = OrderedDict()
+        self._by_key: dict[Any, list[Program]] = {}
+        self._lock = threading.Lock()
+        self._warned = False
 
     def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if state.trace is not None or not options().compile:
@@ -76,6 +91,10 @@ class Compiled(Generic[Parameters, Result]):
         """Let a compiled function be a method."""
         return self if instance is None else functools.partial(self, instance)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[Parameters, Result]:
+        """A compiled function of the copied function, without programs: they hold the original."""
+        return Compiled(copy.deepcopy(self._function, memo), self._back_end)
+
     def stages(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> dict[str, str]:
         """The text of the program for these arguments after each stage, by the stage's name."""
         program = self._find(Call(args, kwargs))
@@ -83,13 +102,40 @@ class Compiled(Generic[Parameters, Result]):
 
     def _find(self, call: Call) -> Program:
         """Return a program that fits the call, tracing one if there is none."""
-        programs = self._programs.setdefault(call.key(), [])
-        for program in programs:
-            if program.traced.still_holds(call.tensors):
+        key = call.key()
+        reason = None
+        for program in tuple(self._by_key.get(key, ())):
+            reason = program.traced.difference(call.tensors)
+            if reason is None:
+                with self._lock:
+                    if program in self._programs:
+                        self._programs.move_to_end(program)
                 return program
         program = self._trace(call)
-        programs.append(program)
+        self._keep(key, program, reason)
         return program
+
+    def _keep(self, key: Any, program: Program, reason: str | None) -> None:
+        """Store a program, and drop the one not used for the longest time if there are many."""
+        with self._lock:
+            self._programs[program] = key
+            known = self._by_key.setdefault(key, [])
+            known.insert(0, program)
+            if len(self._programs) > MOST_PROGRAMS:
+                dropped, its_key = self._programs.popitem(last=False)
+                self._by_key[its_key].remove(dropped)
+                if not self._by_key[its_key]:
+                    del self._by_key[its_key]
+            warn = len(known) == MANY_TRACES and not self._warned
+            self._warned = self._warned or warn
+        if warn:
+            warnings.warn(
+                f"compile: {program.name} was traced {MANY_TRACES} times for arguments of the same "
+                f"types, the last time because {reason}. What changes from call to call belongs "
+                f"in a tensor that the function assigns to, or outside of the function.",
+                RetraceWarning,
+                stacklevel=4,
+            )
 
     def _trace(self, call: Call) -> Program:
         trace = Trace(getattr(self._function, "__name__", "function"))
@@ -152,6 +198,7 @@ class Program:
     def __init__(
         self, traced: TracedProgram, structure: Structure, leaves: list[Any], back_end: BackEnd
     ):
+        self.name = traced.graph.name
         self.traced = traced
         self._structure = structure
         self._leaves = [TENSOR if isinstance(leaf, Value) else leaf for leaf in leaves]

@@ -1,5 +1,7 @@
 """Graphs as text: `to_text` prints, `from_text` parses, and the two are inverse.
 
+A rule given by `custom_gradient` is a Python function, which is printed but cannot be parsed.
+
 graph step(%0 x: float32[2, 3]) {
   %1 = constant(value=array(2.0)) : float32[]
   %2 = multiply(%0, %1) : float32[2, 3]  # model.py:4 in Linear 'head'
@@ -19,13 +21,14 @@ import numpy as np
 from steepest.errors import GraphError
 from steepest.graph.dtypes import DType, by_name
 from steepest.graph.node import Graph, Node, NodeType, Operation, make_input, type_text
-from steepest.graph.types import TensorType
+from steepest.graph.types import UNKNOWN, Origin, TensorType
 
 _HEADER = re.compile(r"graph (?P<name>[^(]+)\((?P<inputs>.*)\) \{")
 _INPUT = re.compile(r"%(?P<number>\d+) (?P<name>[^:]*): (?P<type>\w+\[[\d, ]*\])")
 _NODE = re.compile(
-    r"%(?P<number>\d+) = (?P<op>\w+)\((?P<arguments>.*)\) : (?P<type>[^#]+?)(?:  # .*)?$"
+    r"%(?P<number>\d+) = (?P<op>\w+)\((?P<arguments>.*)\) : (?P<type>[^#]+?)(?:  # (?P<origin>.*))?"
 )
+_ORIGIN = re.compile(r"(?:(?P<file>[^:]+):(?P<line>\d+))?(?: ?in (?P<scope>.+))?")
 _TENSOR_TYPE = re.compile(r"(\w+)\[([\d, ]*)\]")
 
 
@@ -62,7 +65,9 @@ def _static_text(value: Any) -> str:
         return f"array({_floats_as_text(_shortest(value).tolist())})"
     if isinstance(value, DType):
         return value.name
-    if isinstance(value, float):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float | complex):
         return _floats_as_text(value)
     if isinstance(value, str | bool | int | tuple | type(None)):
         return repr(value)
@@ -80,8 +85,8 @@ def _floats_as_text(value: Any) -> str:
     """Write nested lists of numbers so that `_parse_literal` reads the same bits."""
     if isinstance(value, list):
         return "[" + ", ".join(map(_floats_as_text, value)) + "]"
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return {"nan": "nan", "inf": "inf", "-inf": "-inf"}[str(value)]
+    if isinstance(value, complex):
+        return f"complex({value.real!r}, {value.imag!r})"
     return repr(value)
 
 
@@ -106,9 +111,12 @@ def from_text(text: str, operations: Mapping[str, Operation]) -> Graph:
         inputs.append(node)
     for number, line in enumerate(lines[1:], start=2):
         if line.startswith("return"):
-            outputs = tuple(values[int(found)] for found in re.findall(r"%(\d+)", line))
+            outputs = tuple(_value(found, values) for found in re.findall(r"%\d+", line))
             return Graph(header["name"], tuple(inputs), outputs)
-        _parse_node(line, number, values, operations)
+        try:
+            _parse_node(line, number, values, operations)
+        except (SyntaxError, ValueError, TypeError) as error:
+            raise GraphError(f"line {number} cannot be read: {line!r}: {error}") from error
     raise GraphError("the graph has no return line.")
 
 
@@ -120,7 +128,9 @@ def _parse_node(
         raise GraphError(f"line {number} is not a node: {line!r}")
     node_type = _parse_type(match["type"])
     operands, static = _parse_arguments(match["arguments"], values, node_type)
-    values[int(match["number"])] = Node(operations[match["op"]], operands, static, node_type)
+    origin = _parse_origin(match["origin"] or "")
+    made = Node(operations[match["op"]], operands, static, node_type, origin)
+    values[int(match["number"])] = made
 
 
 def _parse_arguments(
@@ -128,17 +138,30 @@ def _parse_arguments(
 ) -> tuple[tuple[Node, ...], dict[str, Any]]:
     call = ast.parse(f"f({text.replace('%', 'value_')})", mode="eval").body
     assert isinstance(call, ast.Call)
-    operands = tuple(
-        values[int(each.id.removeprefix("value_"))]
-        for each in call.args
-        if isinstance(each, ast.Name)
-    )
+    operands = tuple(_value(ast.unparse(each), values) for each in call.args)
     static = {str(each.arg): _parse_literal(each.value, node_type) for each in call.keywords}
     return operands, static
 
 
+def _value(text: str, values: Mapping[int, Node]) -> Node:
+    """The node that `%3` (or, within a call, `value_3`) stands for."""
+    number = text.removeprefix("%").removeprefix("value_")
+    if not number.isdecimal() or int(number) not in values:
+        raise GraphError(f"%{number} is used before it is defined.")
+    return values[int(number)]
+
+
+def _parse_origin(text: str) -> Origin:
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        return UNKNOWN
+    return Origin(match["file"] or "", int(match["line"] or 0), match["scope"] or "")
+
+
 def _parse_literal(expression: ast.expr, node_type: NodeType) -> Any:
     """Read a static argument; an array takes the data type of its node."""
+    if isinstance(expression, ast.Call) and ast.unparse(expression.func) == "complex":
+        return complex(*(_parse_literal(each, node_type) for each in expression.args))
     if isinstance(expression, ast.Call):
         assert isinstance(node_type, TensorType)
         numbers = _parse_literal(expression.args[0], node_type)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from steepest.errors import GraphError, SteepestError
+import numpy as np
+
+from steepest.errors import GraphError
 from steepest.graph.node import Graph, Node, type_text
+from steepest.graph.types import TensorType
 
 
 def verify(graph: Graph, after: str) -> Graph:
@@ -13,10 +16,17 @@ def verify(graph: Graph, after: str) -> Graph:
         after: the stage or pass that made it, to be named in the error.
 
     Raises:
-        GraphError: a node comes before its operand, an input is unknown, or a node's type is
-            not what its operation's shape rule says.
+        GraphError: an input stands twice or is computed, a node uses an input that the graph does
+            not have, comes before its operand, has a static argument that could change, is not
+            what its operation's shape rule says, or gives several tensors where one is returned.
     """
-    known = {id(node) for node in graph.inputs}
+    known: set[int] = set()
+    for node in graph.inputs:
+        if not node.is_input:
+            raise GraphError(f"after {after}: the input {node!r} is computed.")
+        if id(node) in known:
+            raise GraphError(f"after {after}: the input {node!r} stands twice.")
+        known.add(id(node))
     for node in graph.nodes():
         if node.is_input:
             if id(node) not in known:
@@ -25,9 +35,27 @@ def verify(graph: Graph, after: str) -> Graph:
         missing = [operand for operand in node.operands if id(operand) not in known]
         if missing:
             raise GraphError(f"after {after}: {node!r} comes before its operand {missing[0]!r}.")
+        _verify_static(node, after)
         _verify_type(node, after)
         known.add(id(node))
+    for node in graph.outputs:
+        if not isinstance(node.type, TensorType):
+            raise GraphError(f"after {after}: the output {node!r} is not one tensor.")
     return graph
+
+
+def _verify_static(node: Node, after: str) -> None:
+    """Check that static arguments are hashable, but for the array of a constant."""
+    for name, value in node.static.items():
+        if isinstance(value, np.ndarray):
+            continue
+        try:
+            hash(value)
+        except TypeError:
+            raise GraphError(
+                f"after {after}: {node!r} has a static argument {name!r} that is not hashable: "
+                f"{value!r}."
+            ) from None
 
 
 def _verify_type(node: Node, after: str) -> None:
@@ -35,7 +63,7 @@ def _verify_type(node: Node, after: str) -> None:
     assert node.op is not None
     try:
         expected = node.op.infer(*(operand.type for operand in node.operands), **node.static)
-    except SteepestError as error:
+    except Exception as error:  # a broken node can make a shape rule fail in any way
         raise GraphError(f"after {after}: {node!r}: {error}") from error
     if expected != node.type:
         raise GraphError(

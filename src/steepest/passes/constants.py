@@ -52,4 +52,4 @@ def _is_constant(node: Node) -> bool:
 
 def _value_of(node: Node) -> Any:
     assert node.op is not None
-    return node.op.evaluate(**node.static)
+    return evaluate_operation(node.op, (), node.static, node.type)

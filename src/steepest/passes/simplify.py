@@ -30,13 +30,16 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _is_number(node: Node, number: float) -> bool:
-    """Whether every number of a node is `number`, known at compile time."""
-    if node.op is full:
-        return bool(node.static["value"] == number)
-    if node.op is constant:
-        value = node.static["value"]
-        return bool(value.size and np.all(value == number))
-    return False
+    """Whether every number of a node is `number`, known at compile time; -0 is not 0.
+
+    Never so for complex numbers: 1 times such a number can change the sign of a zero.
+    """
+    if node.op not in (full, constant) or node.tensor_type.dtype.is_complex:
+        return False
+    value = np.asarray(node.static["value"])
+    if not value.size or np.any(value != number):
+        return False
+    return number != 0 or not np.any(np.signbit(value))
 
 
 def _times_one(node: Node) -> Node | None:

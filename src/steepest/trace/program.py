@@ -57,16 +57,22 @@ class TracedProgram:
         self._pinned = pinned
         self._entry_gradients = entry_gradients
 
-    def still_holds(self, arguments: Sequence[Value]) -> bool:
-        """Whether everything that the trace took for granted is so in a call with `arguments`."""
-        if any(value._requires_grad != flag for value, flag in self._flags):
-            return False
-        if any(arguments[number] is not value for number, value in self._pinned.items()):
-            return False
+    def difference(self, arguments: Sequence[Value]) -> str | None:
+        """What is no longer as the trace took it for granted, in a call with `arguments`."""
+        for value, flag in self._flags:
+            if value._requires_grad != flag:
+                return f"requires_grad of tensor {value.name!r} changed"
+        for number, value in self._pinned.items():
+            if arguments[number] is not value:
+                return f"argument {number} is another tensor, and the function uses the first one"
         for place, before in self._entry_gradients:
             if gradient_state(tensor_at(place, arguments)._grad) != before:
-                return False
-        return all(holder._static_state() == before for holder, before in self._guards)
+                return f"the .grad of tensor {tensor_at(place, arguments).name!r} came or went"
+        for holder, then in self._guards:
+            now = holder._static_state()
+            if now != then:
+                return _changed_attribute(holder, then, now)
+        return None
 
     def inputs(self, arguments: Sequence[Value]) -> list[Value]:
         """The tensors that are the graph's inputs in a call with `arguments`."""
@@ -85,6 +91,17 @@ class TracedProgram:
             tensor_at(place, arguments)._grad = CONSUMED
         for place, gradient in zip(self.gradients_out, gradients, strict=True):
             tensor_at(place, arguments)._grad = gradient
+
+
+def _changed_attribute(holder: HasStaticState, then: dict[str, Any], now: dict[str, Any]) -> str:
+    """Name the first plain value that differs."""
+    label = getattr(holder, "label", type(holder).__name__)
+    for name in [*then, *now]:
+        if name not in then or name not in now:
+            return f"attribute {name!r} of {label} came or went"
+        if then[name] != now[name]:
+            return f"attribute {name!r} of {label} changed"
+    return f"the attributes of {label} are in another order"
 
 
 def gradient_state(gradient: Value | Consumed | None) -> Any:
