@@ -20,6 +20,7 @@ from steepest.data.tables.values import label_columns, number_columns
 ENOUGH_ROWS = 10
 SAMPLE_ROWS = 20_000
 BLOCK_COLUMNS = 256
+FIRST_ROWS = 500
 LEAK_CORRELATION = 0.9999
 
 
@@ -95,15 +96,24 @@ def class_leaks(frame: pl.DataFrame, columns: list[Column], codes: np.ndarray) -
         for column, number in zip(columns, distinct, strict=True)
         if n_classes <= number <= n_classes + 1
     ]
-    leaks = {}
-    for column, labels in zip(candidates, label_columns(frame, candidates), strict=True):
-        present = labels.is_not_null().to_numpy()
-        pairs = set(zip(labels.drop_nulls().to_list(), codes[present].tolist(), strict=True))
-        values = {value for value, _ in pairs}
-        enough = np.count_nonzero(present) >= max(ENOUGH_ROWS, frame.height // 2)
-        if enough and len(values) == len(pairs) == n_classes:
-            leaks[column.name] = "names the target's classes one to one"
-    return leaks
+    enough = max(ENOUGH_ROWS, frame.height // 2)
+    return {
+        column.name: "names the target's classes one to one"
+        for column, labels in zip(candidates, label_columns(frame, candidates), strict=True)
+        if labels.count() >= enough and is_one_to_one(labels, codes, n_classes)
+    }
+
+
+def is_one_to_one(labels: pl.Series, codes: np.ndarray, n_classes: int) -> bool:
+    """Whether each of `n_classes` labels goes with one class, and each class with one label."""
+    for rows in (FIRST_ROWS, len(labels)):
+        part = labels.head(rows)
+        present = part.is_not_null().to_numpy()
+        classes = codes[:rows][present].tolist()
+        pairs = set(zip(part.drop_nulls().to_list(), classes, strict=True))
+        if len({label for label, _ in pairs}) < len(pairs):
+            return False
+    return len(pairs) == n_classes == len({code for _, code in pairs})
 
 
 def missing_leaks(
