@@ -25,6 +25,10 @@ F = nn.functional
 UNPREFIXED = ("sigmoid", "tanh", "softmax", "log_softmax")
 OURS_ALONE = {"hinge_loss", "maxout"}
 COMPLEX = {("silu", "complex"): "complex numbers are not for neural networks here"}
+REFUSED = {
+    "gaussian_nll_loss": 216,  # an input and a target that would be broadcast
+    "batch_norm": 2,  # an empty vector as a batch
+}
 ROUNDED_IN_TORCH = {"hardsigmoid": "PyTorch's gradient multiplies by 1/6 rounded to float32"}
 
 
@@ -140,11 +144,11 @@ def test_torch_samples(key):
             refused += run_sample(key[0], op, sample)
         except Exception as error:
             raise AssertionError(f"{key[0]}, sample {position} {sample}: {error}") from error
-    assert refused < len(samples)
+    assert refused == REFUSED.get(key[0], 0)
 
 
 def test_every_function_has_samples():
     covered = {name for name, _ in OPS}
     assert set(F.__all__) - covered == OURS_ALONE
     total = sum(len(samples_of(key)) for key in OPS)
-    assert total >= 940
+    assert total >= 957
