@@ -205,7 +205,11 @@ def promoted(*operands: Any) -> list[Value]:
     for x in operands:
         if is_scalar(x):
             common = promote(common, scalar_dtype(x, common))
-    return [scalar_value(x, common) if is_scalar(x) else as_value(x, common) for x in operands]
+    return [_as(x, common) for x in operands]
+
+
+def _as(x: Any, dtype: DType) -> Value:
+    return scalar_value(x, dtype) if is_scalar(x) else as_value(x, dtype)
 
 
 def comparable(x1: Any, x2: Any) -> list[Value]:
@@ -215,7 +219,7 @@ def comparable(x1: Any, x2: Any) -> list[Value]:
             dtype = type_of(as_value(other)).dtype
             if dtype.is_integer and isinstance(x, int) and not fits(x, dtype):
                 wide = int64 if fits(x, int64) and dtype is not uint64 else float64
-                return [as_value(each, wide) for each in (x1, x2)]
+                return [_as(each, wide) for each in (x1, x2)]
     return promoted(x1, x2)
 
 

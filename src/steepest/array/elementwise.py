@@ -30,7 +30,6 @@ from steepest.ops.elementwise import (
 )
 from steepest.ops.primitive import Primitive
 from steepest.trace.origin import located
-from steepest.trace.state import state
 from steepest.trace.value import Value
 
 if TYPE_CHECKING:
@@ -152,31 +151,11 @@ def rsqrt(x: Any, /) -> Tensor:
 
 
 def pow(x1: Any, x2: Any, /) -> Tensor:
-    """x1 to the power x2.
-
-    Raises:
-        ArgumentError: integers to a negative power, which is no integer (where it is known).
-    """
+    """x1 to the power x2; an integer to a negative power is an error."""
     if is_scalar(x2) and x2 == 2 and not is_scalar(x1):
         return square(promoted(x1, x2)[0])
     base, exponent = promoted(x1, x2)
-    if type_of(base).dtype.kind == "signed" and _any_negative(x2):
-        raise ArgumentError(
-            located(
-                "pow: an integer to a negative power is no integer. Convert the base with "
-                ".astype(...) to a floating type."
-            )
-        )
     return arithmetic.power(base, exponent)
-
-
-def _any_negative(x: Any) -> bool:
-    """Whether some number is known to be below 0."""
-    if is_scalar(x):
-        return x < 0
-    value = as_value(x)
-    known = not value.is_symbolic and state.trace is None
-    return known and bool((value._array < 0).any())
 
 
 def log2(x: Any, /) -> Tensor:
@@ -258,28 +237,30 @@ def signbit(x: Any, /) -> Tensor:
     return less(copysign(scalar_value(1.0, value._type.dtype), value), 0.0)  # type: ignore
 
 
-def _as_bool(x: Any) -> Value:
-    return as_value(x, bool_)
+def as_bool(x: Any) -> Value:
+    """Whether each number is not zero."""
+    value = as_value(x)
+    return not_equal(value, 0) if type_of(value).dtype.is_complex else as_value(value, bool_)
 
 
 def logical_not(x: Any, /) -> Tensor:
     """Whether x is zero (or False)."""
-    return logical.bitwise_invert(_as_bool(x))
+    return logical.bitwise_invert(as_bool(x))
 
 
 def logical_and(x1: Any, x2: Any, /) -> Tensor:
     """Whether both are true."""
-    return logical.bitwise_and(_as_bool(x1), _as_bool(x2))
+    return logical.bitwise_and(as_bool(x1), as_bool(x2))
 
 
 def logical_or(x1: Any, x2: Any, /) -> Tensor:
     """Whether either is true."""
-    return logical.bitwise_or(_as_bool(x1), _as_bool(x2))
+    return logical.bitwise_or(as_bool(x1), as_bool(x2))
 
 
 def logical_xor(x1: Any, x2: Any, /) -> Tensor:
     """Whether exactly one is true."""
-    return logical.bitwise_xor(_as_bool(x1), _as_bool(x2))
+    return logical.bitwise_xor(as_bool(x1), as_bool(x2))
 
 
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
@@ -324,4 +305,6 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
         raise ArgumentError(f"device {device!r} does not exist: tensors live on 'cpu'.")
     if value._type.dtype is wanted:  # type: ignore[union-attr]
         return asarray(value, copy=True) if copy and not value._requires_grad else value  # type: ignore
+    if wanted is bool_:
+        return as_bool(value)  # type: ignore[return-value]
     return selection.convert(value, dtype=wanted)

@@ -14,9 +14,9 @@ from steepest.array.conversion import (
     shape_of,
     type_of,
 )
-from steepest.array.elementwise import abs, exp, log, sqrt, where
+from steepest.array.elementwise import abs, as_bool, exp, log, logical_not, sqrt, where
 from steepest.errors import ArgumentError
-from steepest.graph.dtypes import DType, as_dtype, bool_, uint64
+from steepest.graph.dtypes import DType, as_dtype, uint64
 from steepest.ops import reduction
 from steepest.ops.elementwise.arithmetic import add, multiply, subtract
 from steepest.ops.elementwise.selection import convert, stop_gradient
@@ -108,13 +108,13 @@ def any(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def all(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether all numbers over `axis` are true; True of none."""
-    value = ~as_value(x, bool_)  # type: ignore[operator]
+    value = logical_not(x)
     return count_nonzero(value, axis=axis, keepdims=keepdims) == 0
 
 
 def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """How many numbers over `axis` are not zero (int64)."""
-    counted = convert(as_value(x, bool_), dtype=DEFAULT_INTEGER)
+    counted = convert(as_bool(x), dtype=DEFAULT_INTEGER)
     return _reduce(reduction.sum_, counted, axis, keepdims)
 
 
