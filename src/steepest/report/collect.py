@@ -17,6 +17,7 @@ from steepest.data.tables import (
     collected_notes,
 )
 from steepest.errors import DataError
+from steepest.nn.summary import Summary
 from steepest.report import baselines
 from steepest.report.columns import column_facts
 from steepest.report.contents import (
@@ -138,6 +139,22 @@ def collect(run: TableRun) -> Report:
     )
 
 
+def layer_rows(summary: Summary) -> list[LayerRow]:
+    """The layers of a network that hold no other layers, in the order of the summary."""
+    parents = {layer.name.rpartition(".")[0] for layer in summary.layers if layer.name}
+    return [
+        LayerRow(
+            layer.name or "network",
+            layer.kind,
+            " ".join(str(shape) for shape in layer.output_shapes),
+            layer.parameters,
+            layer.multiply_adds,
+        )
+        for layer in summary.layers
+        if layer.name not in parents
+    ]
+
+
 def test_metrics(target: Target, truth: Array, answer: Array) -> dict[str, float]:
     """The metrics of the target's task.
 
@@ -162,7 +179,14 @@ def report_history(history: TrainingHistory) -> History:
     }
     was_validated = "val_loss" in history
     validation = history["val_loss"] if was_validated else []
-    return History(history["loss"], validation, metrics, history.best_epoch, history.planned_epochs)
+    return History(
+        history["loss"],
+        validation,
+        metrics,
+        history.best_epoch,
+        history.planned_epochs,
+        history.interrupted,
+    )
 
 
 def _codes(target: Target, truth: Array) -> Array:

@@ -71,6 +71,7 @@ class History:
         best_epoch: the epoch, counted from 1, whose weights were kept; None for the last one.
         planned_epochs: how many epochs were asked for; more than were run means that training
             stopped early.
+        interrupted: whether it was ended by hand.
     """
 
     train_loss: Sequence[float]
@@ -78,6 +79,7 @@ class History:
     validation_metrics: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     best_epoch: int | None = None
     planned_epochs: int | None = None
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         epochs = len(self.train_loss)

@@ -32,8 +32,8 @@ RULES_IN_WORDS = (
     f"“Too little data”: at the best epoch the training loss is at least {GAP_BOUND:.0%} below the "
     f"validation loss, and there are fewer than {FEW_ROWS_PER_COLUMN} training rows per column.",
     "“Gap”: the same gap with more rows than that.",
-    "“Underfitting”: no such gap, and the network is no better than the linear model on the test "
-    "part.",
+    "“Underfitting”: none of the others, and the network is no better than the linear model on the "
+    "test part.",
     "“Unsteady”: over the second half, the validation loss jumps from epoch to epoch by "
     f"{JITTER_BOUND:.0%} or more of its whole descent (median).",
     f"With fewer than {MIN_EPOCHS} epochs nothing is concluded.",
@@ -71,13 +71,16 @@ def read_curves(report: Report) -> list[Finding]:
         return [_no_descent()]
     best = history.best_epoch or history.epochs
     descent = float(validation[0] - validation.min())
+    unfinished = _interrupted(history) or _still_improving(history, validation, descent)
     findings = [
         _rise(validation, best, descent),
         _gap(report, train, validation, best),
-        _still_improving(history, validation, descent),
+        unfinished,
         _jitter(validation, descent),
     ]
     found = [finding for finding in findings if finding is not None]
+    if not found and report.linear is not None and not is_better(report, report.linear):
+        return [_underfitting()]
     return found or [_healthy(best)]
 
 
@@ -144,7 +147,7 @@ def _gap(report: Report, train: np.ndarray, validation: np.ndarray, best: int) -
     rows = int(report.split_sizes.get("train", report.rows))
     columns = max(1, len(report.used_columns))
     if not math.isfinite(gap) or gap < GAP_BOUND:
-        return _underfitting(report)
+        return None
     share = percent(gap)
     if rows < FEW_ROWS_PER_COLUMN * columns:
         return Finding(
@@ -162,15 +165,24 @@ def _gap(report: Report, train: np.ndarray, validation: np.ndarray, best: int) -
     )
 
 
-def _underfitting(report: Report) -> Finding | None:
-    if report.linear is None or is_better(report, report.linear):
-        return None
+def _underfitting() -> Finding:
     return Finding(
         "Underfitting",
         "The network does no better than a linear model, and as badly on the rows it learned from "
         "as on new ones. A larger network or less regularisation may help; so may more telling "
         "columns.",
         "bad",
+    )
+
+
+def _interrupted(history: History) -> Finding | None:
+    if not history.interrupted:
+        return None
+    return Finding(
+        "Not finished",
+        f"Training was ended by hand after {count(history.epochs, 'epoch')} of "
+        f"{history.planned_epochs or history.epochs:,}. Resume it for a better model.",
+        "note",
     )
 
 
