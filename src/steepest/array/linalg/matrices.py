@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from steepest.array.conversion import as_value, floating, promoted, shape_of, type_of
 from steepest.array.creation import eye
 from steepest.array.linalg.decompositions import inv
-from steepest.array.manipulation import broadcast_to, diagonal_of, stack
+from steepest.array.manipulation import broadcast_to, diagonal_of, reshape, stack
 from steepest.array.products import matmul
 from steepest.array.reductions import sum
 from steepest.errors import ShapeError
-from steepest.ops.contraction import contract
+from steepest.ops.elementwise.arithmetic import multiply
 from steepest.trace.origin import located
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
                 f"linalg.outer: left {shape_of(left)} and right {shape_of(right)} must be vectors."
             )
         )
-    return contract(left, right, spec="i,j->ij")
+    column = reshape(left, (-1, 1))
+    return multiply(column, right)
 
 
 def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:

@@ -80,9 +80,21 @@ logaddexp = elementwise(
     accepts="real floating",
 )
 
+
+def _tanh(x: np.ndarray) -> np.ndarray:
+    """The hyperbolic tangent; at infinity a complex one has an imaginary part of 0 with the sign
+    of the operand's, as the standard has it (in NumPy its sign varies)."""
+    if x.dtype.kind != "c":
+        return np.tanh(x)
+    result = np.asarray(np.tanh(x))
+    settled = np.isinf(x.real) & np.isfinite(x.imag)
+    result.imag[settled] = np.copysign(0.0, x.imag[settled])
+    return result
+
+
 tanh = elementwise(
     "tanh",
-    evaluate=np.tanh,
+    evaluate=_tanh,
     gradient=lambda output_grad, output, x: output_grad * (1 - output * output),
     samples=unary(low=-3, high=3),
 )
