@@ -161,15 +161,28 @@ def data(rows=48):
     return x, (x[:, 0] > 0).astype(np.int64)
 
 
+class CountSamples(nn.Module):
+    """Scales by a number that follows a buffer outside of the `state_dict`."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", np.zeros((), np.float32), persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.seen.assign(self.seen + x.shape[0])
+        return x * (1.0 + 0.001 * self.seen)
+
+
 def make_trainer(dropout_generator=None, hidden=6, seed=2, weights=0, **options):
     st.random.seed(weights)
     model = nn.Sequential(
         nn.Linear(4, hidden),
         nn.BatchNorm1d(hidden),
         nn.Dropout(0.3, generator=dropout_generator),
+        CountSamples(),
         nn.Linear(hidden, 2),
     )
-    model.register_buffer("hidden_count", np.zeros(1, np.float32), persistent=False)
     optimizer = optim.AdamW(model.parameters(), lr=0.01)
     schedule = LearningRateSchedule(optim.OneCycleLR(optimizer, 0.05, total_steps=40), per="step")
     return st.Trainer(
@@ -229,6 +242,25 @@ class TestResume:
             self.fit(make_trainer(st.random.Generator(5)), 7, checkpoint=tmp_path)
         resumed = make_trainer(st.random.Generator(6))
         assert self.fit(resumed, checkpoint=tmp_path, resume=True) == expected
+
+    def test_waiting_goes_on(self, tmp_path):
+        """Three epochs without improvement end training, also when resumed after two of them."""
+        x, _ = data()
+        x = np.zeros_like(x)
+        y = np.arange(48) % 2
+
+        def run(epochs, **options):
+            trainer = make_trainer(weights=1)
+            return trainer.fit(
+                x, y, epochs=epochs, batch_size=10, validation_data=(x, 1 - y), progress="none",
+                early_stopping=EarlyStopping(patience=3, min_delta=9.0), **options,
+            )  # fmt: skip
+
+        assert run(9).epochs == 4
+        run(3, checkpoint=tmp_path)
+        resumed = run(9, checkpoint=tmp_path, resume=True)
+        assert resumed.epochs == 4
+        assert resumed.stopped.startswith("stopped early: val_loss has not improved on ")
 
     def test_after_the_end_nothing_is_trained(self, tmp_path):
         first = make_trainer()

@@ -176,13 +176,11 @@ class FaultGuard:
             return self._fault(0, "", "unknown", text, "look at what the callbacks do.")
         self._replay(bad)
         before = capture(self._model, self._optimizer)
-        schedules = [each.state_dict() for each in self._schedules]
         batch = self._batch_at(self.position.epoch, self.position.batch + bad)
         try:
             layer, place, text, fix = self._examine(batch)
         finally:
             restore(self._model, self._optimizer, before)
-            _restore_schedules(self._schedules, schedules)
         return self._fault(bad, layer, place, text, fix or _usual_fix(batch))
 
     def _fault(self, offset: int, layer: str, place: str, text: str, fix: str) -> Fault:

@@ -13,7 +13,7 @@ from steepest.errors import ArgumentError, ShapeError
 from steepest.train.figures import metric_values
 from steepest.train.metrics import check_targets
 from steepest.train.source import ArraySource, Batch
-from steepest.train.state import generators, put_generator
+from steepest.train.state import modes_kept, randomness_kept
 from steepest.train.step import batch_loss, step_arguments, to_arrays
 
 if TYPE_CHECKING:
@@ -51,17 +51,11 @@ def preflight(
 
 def _try(trainer: Trainer, batch: Batch) -> Any:
     """Return the model's output in evaluation mode, after computing the loss of it."""
-    sources = generators(trainer.model)
-    before = [{"key": each.key.clone(), "counter": each.counter.clone()} for each in sources]
     inputs, named, target, weight = step_arguments(batch)
-    with trainer._modes_kept(), st.no_grad():
+    with modes_kept(trainer.model), randomness_kept(trainer.model), st.no_grad():
         trainer.model.eval()
-        try:
-            output = trainer.model(*inputs, **named)
-            loss = batch_loss(trainer.loss, weight is not None)(output, target, weight)
-        finally:
-            for generator, state in zip(sources, before, strict=True):
-                put_generator(generator, state)
+        output = trainer.model(*inputs, **named)
+        loss = batch_loss(trainer.loss, weight is not None)(output, target, weight)
     if loss.shape != ():
         raise ShapeError(
             f"fit: the loss must be one number, of shape (), but has the shape {loss.shape}. "

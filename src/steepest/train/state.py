@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,42 @@ def generators(model: nn.Module) -> list[st.random.Generator]:
             if isinstance(value, st.random.Generator) and is_new:
                 found.append(value)
     return found
+
+
+@contextmanager
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Leave every layer in the mode, training or evaluation, in which it was found."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def randomness_kept(model: nn.Module) -> Iterator[None]:
+    """Put all random generators that the model draws from back to where they were."""
+    sources = generators(model)
+    before = [{"key": _copy(each.key), "counter": _copy(each.counter)} for each in sources]
+    try:
+        yield
+    finally:
+        for generator, saved in zip(sources, before, strict=True):
+            put_generator(generator, saved)
+
+
+@contextmanager
+def randomness_from(generator: st.random.Generator) -> Iterator[None]:
+    """Let the default generator go on where `generator` stands, and keep its own place."""
+    default = st.random.default_generator
+    outside = {"key": _copy(default.key), "counter": _copy(default.counter)}
+    put_generator(default, vars(generator))
+    try:
+        yield
+    finally:
+        put_generator(generator, vars(default))
+        put_generator(default, outside)
 
 
 def nonfinite_name(model: nn.Module, optimizer: Any) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -38,7 +37,7 @@ from steepest.train.plan import EpochBatches, check_batch_size, slices
 from steepest.train.preflight import preflight
 from steepest.train.progress import Progress, ProgressKind, make_progress
 from steepest.train.source import ArraySource, class_weights
-from steepest.train.state import put_generator
+from steepest.train.state import modes_kept, randomness_from
 from steepest.train.step import EvaluationStep, TrainingStep
 
 
@@ -205,7 +204,7 @@ class Trainer:
         self._loop = FitLoop(self, run, resumed)
         self.history = self._loop.history
         try:
-            with self._modes_kept(), self._own_randomness():
+            with modes_kept(self.model), randomness_from(self._generator):
                 return self._loop.run()
         finally:
             self._loop = None
@@ -222,7 +221,7 @@ class Trainer:
         """
         check_batch_size("evaluate", batch_size)
         source = ArraySource(x, y, dtype=self._dtype(), owner="evaluate")
-        with self._modes_kept():
+        with modes_kept(self.model):
             values = self._evaluate_source(source, batch_size)
         assert values is not None
         return values
@@ -239,7 +238,7 @@ class Trainer:
         """
         check_batch_size("predict", batch_size)
         source = ArraySource(x, dtype=self._dtype(), owner="predict")
-        with self._modes_kept():
+        with modes_kept(self.model):
             self.model.eval()
             parts = [
                 self._prediction_step(source.batch(each))[1]
@@ -381,28 +380,6 @@ class Trainer:
             if parameter.dtype.is_floating:
                 return parameter.dtype.compute
         return np.dtype(np.float32)
-
-    @contextmanager
-    def _modes_kept(self) -> Iterator[None]:
-        """Leave every layer in the mode, training or evaluation, in which it was found."""
-        modes = [(module, module.training) for module in self.model.modules()]
-        try:
-            yield
-        finally:
-            for module, training in modes:
-                module.training = training
-
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        """Let the model draw from the trainer's seed, and leave the default generator alone."""
-        default = st.random.default_generator
-        outside = {"key": default.key.clone(), "counter": default.counter.clone()}
-        put_generator(default, {"key": self._generator.key, "counter": self._generator.counter})
-        try:
-            yield
-        finally:
-            put_generator(self._generator, {"key": default.key, "counter": default.counter})
-            put_generator(default, outside)
 
 
 def _join(parts: Sequence[Any]) -> Any:
