@@ -160,7 +160,7 @@ minimum: Primitive = elementwise(
 
 
 def _division_samples() -> Iterable[Sample]:
-    yield from binary(right_low=0.7)()
+    yield from binary(low=-2.1, high=1.8, right_low=0.7)()
     for sample in integers(1)():
         yield Sample((sample.operands[0], np.asarray(3)))
         yield Sample((sample.operands[0], np.asarray(-4)))
@@ -225,6 +225,6 @@ nextafter: Primitive = elementwise(
     "nextafter",
     evaluate=np.nextafter,
     gradient=None,
-    samples=binary(),
+    samples=binary(smooth=False),
     accepts="real floating",
 )

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.graph.dtypes import DType, bool_
+from steepest.graph.dtypes import DType, bool_, complex64, float32, float64, int8, int32
 from steepest.graph.types import Shape, TensorType
 from steepest.ops.primitive import (
+    KINDS,
     BadSample,
     GradientRule,
     Primitive,
@@ -106,31 +107,50 @@ def sum_to(value: Tensor, shape: Shape) -> Tensor:
 
 
 def _bad_samples(name: str, roles: Sequence[str], accepts: str) -> list[BadSample]:
-    """Shapes that do not broadcast, for operations of two operands or more."""
-    from steepest.graph.dtypes import float32, int32
+    """A data type that is not taken, two that differ, and shapes that do not broadcast."""
+    refused = [dtype for dtype in (bool_, float32, complex64) if dtype.kind not in KINDS[accepts]]
+    taken = next(each for each in (float32, int32, complex64) if each.kind in KINDS[accepts])
+    good = TensorType((2, 3), taken)
+    bad_samples = []
+    for dtype in refused[:1]:
+        bad = TensorType((2, 3), dtype)
+        message = (
+            f"{name}: {roles[0]} is {bad}, but this operation takes {accepts} data types. "
+            f"Convert it with .astype(...)."
+        )
+        bad_samples.append(BadSample((bad, *(good for _ in roles[1:])), message))
+    if len(roles) == 2:
+        other = TensorType((2, 3), int8 if int8.kind in KINDS[accepts] else float64)
+        message = (
+            f"{name}: data types differ: {roles[0]} is {good}, {roles[1]} is {other}. "
+            f"Convert with .astype(...)."
+        )
+        bad_samples.append(BadSample((good, other), message))
+        message = (
+            f"{name}: {roles[0]} (2, 3), {roles[1]} (4,) do not broadcast: "
+            f"axis -1 has sizes 3 and 4."
+        )
+        bad_samples.append(BadSample((good, TensorType((4,), taken)), message))
+    return bad_samples
 
-    if len(roles) != 2:
-        return []
-    dtype = int32 if accepts.startswith("integer") else float32
-    left, right = TensorType((2, 3), dtype), TensorType((4,), dtype)
-    message = (
-        f"{name}: {roles[0]} (2, 3), {roles[1]} (4,) do not broadcast: axis -1 has sizes 3 and 4."
-    )
-    return [BadSample((left, right), message)]
 
+def unary(
+    low: float = -2.1, high: float = 1.8, smooth: bool = True
+) -> Callable[[], Iterable[Sample]]:
+    """Samples for a unary operation of floating numbers within (low, high).
 
-def unary(low: float = -2.0, high: float = 2.0) -> Callable[[], Iterable[Sample]]:
-    """Samples for a unary operation of floating numbers within (low, high)."""
+    The default range puts none of them on a whole number or half of one, where rounding jumps.
+    """
 
     def samples() -> Iterable[Sample]:
         for shape in ((), (5,), (3, 4), (2, 0)):
-            yield Sample((sample_numbers(shape, low, high),))
+            yield Sample((sample_numbers(shape, low, high),), smooth=smooth)
 
     return samples
 
 
 def binary(
-    low: float = -2.0, high: float = 2.0, right_low: float | None = None
+    low: float = -2.0, high: float = 2.0, right_low: float | None = None, smooth: bool = True
 ) -> Callable[[], Iterable[Sample]]:
     """Samples for a binary operation of floating numbers, with every kind of broadcasting."""
     right = low if right_low is None else right_low
@@ -149,7 +169,8 @@ def binary(
                 (
                     sample_numbers(left_shape, low, high, seed=1),
                     sample_numbers(right_shape, right, high + 0.1, seed=2),
-                )
+                ),
+                smooth=smooth,
             )
 
     return samples
