@@ -73,17 +73,41 @@ def as_value(x: Any, dtype: DType | None = None) -> Value:
         return x if dtype is None or type_of(x).dtype is dtype else convert(x, dtype=dtype)
     if isinstance(x, list | tuple) and _holds_tensors(x):
         return _stacked(x, dtype)
-    array = np.asarray(x)
+    array = _numpy_array(x)
     if array.dtype.name == "bfloat16":
         return as_value(wrapped(array.view("uint16"), bfloat16), dtype)
-    if array.dtype == object:
-        raise DTypeError(
-            located(f"asarray: {type(x).__name__} holds objects that are not numbers of one shape.")
-        )
     wanted = dtype or _default_dtype(x, array)
+    if array is not x and array.size and wanted.is_integer and array.dtype.kind in "iu":
+        check_fits(int(array.min()), wanted)
+        check_fits(int(array.max()), wanted)
     if array.dtype == wanted.storage and wanted is not bfloat16:
         return wrapped(array, wanted)
     return make_constant(array, wanted)
+
+
+def _numpy_array(x: Any) -> np.ndarray:
+    """An array of whatever NumPy understands.
+
+    Raises:
+        ShapeError: nested sequences of different lengths.
+        DTypeError: something that is not numbers.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ShapeError(
+            located("asarray: the nested sequences of a level must have equal lengths.")
+        ) from None
+    if array.dtype == object:
+        raise DTypeError(
+            located(
+                f"asarray: {type(x).__name__} is not made of numbers, or some have more than 64 "
+                f"bits."
+            )
+        )
+    return array
 
 
 def wrapped(array: np.ndarray, dtype: DType) -> Value:
@@ -117,13 +141,21 @@ def _stacked(x: list[Any] | tuple[Any, ...], dtype: DType | None) -> Value:
 def _default_dtype(x: Any, array: np.ndarray) -> DType:
     """An array keeps its data type; Python numbers take the default of their kind."""
     if isinstance(x, np.ndarray | np.generic):
-        return from_numpy(array.dtype)
+        return _counterpart(array)
     defaults = {"f": DEFAULT_FLOAT, "c": complex64, "i": DEFAULT_INTEGER, "b": bool_}
     if array.dtype.kind == "f" and not _holds_arrays(x):
         return DEFAULT_FLOAT
     if array.dtype.kind in defaults and not _holds_arrays(x):
         return defaults[array.dtype.kind]
-    return from_numpy(array.dtype)
+    return _counterpart(array)
+
+
+def _counterpart(array: np.ndarray) -> DType:
+    """The data type of a NumPy array's numbers."""
+    try:
+        return from_numpy(array.dtype)
+    except DTypeError as error:
+        raise DTypeError(located(f"asarray: {error}")) from None
 
 
 def _holds_arrays(x: Any) -> bool:
@@ -150,8 +182,7 @@ def scalar_value(x: Scalar, dtype: DType) -> Value:
     """
     if isinstance(x, np.generic):
         x = x.item()
-    if dtype.is_integer:
-        _check_fits(x, dtype)
+    check_fits(x, dtype)
     if state.trace is not None:
         return apply(full, (), {"shape": (), "value": x, "dtype": dtype})
     with np.errstate(over="ignore"):
@@ -160,14 +191,15 @@ def scalar_value(x: Scalar, dtype: DType) -> Value:
 
 
 def fits(x: Scalar, dtype: DType) -> bool:
-    """Whether an integer type can hold a Python number."""
+    """Whether an integer type can hold a Python number without change."""
     limits = np.iinfo(dtype.storage)
-    return not isinstance(x, complex) and limits.min <= x <= limits.max
+    whole = isinstance(x, int) or (isinstance(x, float) and x.is_integer())
+    return whole and limits.min <= x <= limits.max  # type: ignore[operator]
 
 
-def _check_fits(x: Scalar, dtype: DType) -> None:
-    """Raise ArgumentError unless an integer type can hold a Python number."""
-    if not fits(x, dtype):
+def check_fits(x: Scalar, dtype: DType) -> None:
+    """Raise ArgumentError for an integer type that cannot hold a Python number."""
+    if dtype.is_integer and not fits(x, dtype):
         limits = np.iinfo(dtype.storage)
         raise ArgumentError(
             located(

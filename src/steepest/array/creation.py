@@ -13,6 +13,7 @@ from steepest.array.conversion import (
     DEFAULT_INTEGER,
     Scalar,
     as_value,
+    check_fits,
     clone,
     shape_of,
     type_of,
@@ -95,6 +96,7 @@ def full(
     check_device(device)
     defaults = {bool: as_dtype("bool"), int: DEFAULT_INTEGER, float: DEFAULT_FLOAT}
     wanted = defaults.get(type(fill_value), complex64) if dtype is None else as_dtype(dtype)
+    check_fits(fill_value, wanted)
     static = {"shape": _shape(shape), "value": fill_value, "dtype": wanted}
     return apply(full_primitive, (), static)
 

@@ -23,7 +23,6 @@ def known_numbers(name: str, value: Value) -> np.ndarray:
 
     Raises:
         TraceError: a program is being traced, in which they are not known.
-        GradientError: the tensor requires a gradient, which would be lost.
     """
     if value.is_symbolic or state.trace is not None:
         raise TraceError(
@@ -32,6 +31,11 @@ def known_numbers(name: str, value: Value) -> np.ndarray:
                 f"yet. Call it outside, and pass the result in as an argument."
             )
         )
+    return to_compute(value._stored(), type_of(value).dtype)
+
+
+def _refuse_gradient(name: str, value: Value) -> None:
+    """Raise GradientError for an operand whose gradient would be lost."""
     if state.gradients_enabled and value._requires_grad:
         raise GradientError(
             located(
@@ -39,7 +43,6 @@ def known_numbers(name: str, value: Value) -> np.ndarray:
                 f"gradient rule yet. Use detach() on the operand, or no_grad()."
             )
         )
-    return to_compute(value._stored(), type_of(value).dtype)
 
 
 def through_numpy(name: str, function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
@@ -53,9 +56,15 @@ def through_numpy(name: str, function: Callable[..., Any], *operands: Any, **opt
 
     Returns:
         A tensor, or a tuple of them when the function returns several arrays.
+
+    Raises:
+        TraceError: a program is being traced.
+        GradientError: an operand requires a gradient, which would be lost.
     """
     values = floating(*operands)
     arrays = [known_numbers(name, value) for value in values]
+    for value in values:
+        _refuse_gradient(name, value)
     with np.errstate(all="ignore"):
         result = function(*arrays, **options)
     dtype = type_of(values[0]).dtype

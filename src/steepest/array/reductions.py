@@ -194,6 +194,8 @@ def diff(
     x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None
 ) -> Tensor:
     """Differences of neighbours along `axis`, taken `n` times."""
+    if n < 0:
+        raise ArgumentError(located(f"diff: n is {n}, but must be 0 or more."))
     value = as_value(x)
     along = normal_axis(axis, type_of(value).ndim, "diff")
     dtype = type_of(value).dtype

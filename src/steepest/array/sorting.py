@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from steepest.array.conversion import as_value, normal_axis, promoted, type_of
-from steepest.array.elementwise import logical_not
-from steepest.array.manipulation import expand_dims, reshape
-from steepest.array.reductions import any as any_
-from steepest.errors import ArgumentError, TraceError
-from steepest.graph.types import TensorType
+from steepest.array.conversion import as_value, normal_axis, promoted, shape_of, type_of
+from steepest.array.creation import full
+from steepest.array.eager import known_numbers
+from steepest.array.elementwise import equal, minimum, not_equal
+from steepest.array.manipulation import reshape
+from steepest.errors import ArgumentError
+from steepest.graph.dtypes import bool_
 from steepest.ops import indexing
 from steepest.trace.origin import located
-from steepest.trace.state import state
-from steepest.trace.value import Value, make_constant
+from steepest.trace.value import make_constant
 
 if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
@@ -46,22 +46,9 @@ def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None)
     return indexing.searchsorted(ordered, values, side=side)
 
 
-def _known_numbers(x: Any, name: str) -> np.ndarray:
-    """The numbers of a tensor, for functions whose result's shape depends on them."""
-    value = as_value(x)
-    if value.is_symbolic or state.trace is not None:
-        raise TraceError(
-            located(
-                f"{name}: the size of the result depends on the numbers, which are not known "
-                f"inside steepest.compile. Call it outside."
-            )
-        )
-    return value._stored()
-
-
 def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     """The positions of the numbers that are not zero, one tensor for each axis."""
-    array = _known_numbers(x, "nonzero")
+    array = known_numbers("nonzero", as_value(x))
     if array.ndim == 0:
         raise ArgumentError(located("nonzero: a tensor without axes has no positions."))
     return tuple(make_constant(found.astype("int64")) for found in np.nonzero(array))  # type: ignore
@@ -91,14 +78,15 @@ class UniqueInverse(NamedTuple):
 
 
 def _unique(x: Any, name: str) -> dict[str, Any]:
-    array = _known_numbers(x, name)
-    values, indices, inverse, counts = np.unique(
+    value = as_value(x)
+    array = known_numbers(name, value)
+    _, indices, inverse, counts = np.unique(
         array, return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
-    dtype = as_value(x)._type.dtype  # type: ignore[union-attr]
+    positions = make_constant(indices.astype("int64"))
     return {
-        "values": Value._from_storage(values, TensorType(values.shape, dtype)),
-        "indices": make_constant(indices.astype("int64")),
+        "values": indexing.take(reshape(value, (-1,)), positions, axis=0),
+        "indices": positions,
         "inverse_indices": make_constant(inverse.reshape(array.shape).astype("int64")),
         "counts": make_constant(counts.astype("int64")),
     }
@@ -130,7 +118,12 @@ def unique_values(x: Any, /) -> Tensor:
 
 
 def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:
-    """Whether each number of `x1` stands in `x2`."""
+    """Whether each number of `x1` stands in `x2` (or does not, with `invert`); NaN never does."""
     left, right = promoted(x1, x2)
-    found = any_(expand_dims(left, axis=-1) == reshape(right, (-1,)), axis=-1)
-    return logical_not(found) if invert else found
+    candidates = sort(reshape(right, (-1,)))
+    size = candidates.size
+    if size == 0:
+        return full(shape_of(left), invert, dtype=bool_)
+    place = minimum(searchsorted(candidates, left), size - 1)
+    nearest = indexing.take(candidates, place, axis=0)
+    return not_equal(nearest, left) if invert else equal(nearest, left)
