@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import binary_report, history, multiclass_report, regression_report
+from report_samples import binary_report, history, multiclass_report, regression_report
 
 from steepest.errors import ArgumentError
 from steepest.report import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from samples import EPOCHS, binary_report, descent, history, regression_report
+from report_samples import EPOCHS, binary_report, descent, history, regression_report
 
 from steepest.report import History, Predictor
 from steepest.report.reading import read_curves
@@ -47,6 +47,15 @@ def test_still_improving_unless_stopped_early() -> None:
     planned = History(slow, slow, {}, EPOCHS, EPOCHS)
     assert [f.name for f in read_curves(regression_report(history=planned))] == ["Still improving"]
     assert names(slow, slow) == ["Healthy"]
+
+
+def test_an_interrupted_run_is_not_finished() -> None:
+    curves = History(descent(0.09), descent(0.1), {}, EPOCHS, 100, interrupted=True)
+    (finding,) = read_curves(regression_report(history=curves))
+    assert finding.name == "Not finished"
+    assert finding.text == (
+        "Training was ended by hand after 40 epochs of 100. Resume it for a better model."
+    )
 
 
 def test_unsteady() -> None:

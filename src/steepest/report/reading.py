@@ -32,10 +32,10 @@ RULES_IN_WORDS = (
     f"“Too little data”: at the best epoch the training loss is at least {GAP_BOUND:.0%} below the "
     f"validation loss, and there are fewer than {FEW_ROWS_PER_COLUMN} training rows per column.",
     "“Gap”: the same gap with more rows than that.",
-    "“Underfitting”: none of the others, and the network is no better than the linear model on the "
-    "test part.",
     "“Unsteady”: over the second half, the validation loss jumps from epoch to epoch by "
     f"{JITTER_BOUND:.0%} or more of its whole descent (median).",
+    "“Underfitting”: none of the others, and the network is no better than the linear model on the "
+    "test part.",
     f"With fewer than {MIN_EPOCHS} epochs nothing is concluded.",
     "Shares are of the validation loss; of its whole descent where a loss may be negative.",
 )
@@ -63,19 +63,19 @@ def read_curves(report: Report) -> list[Finding]:
     validation = np.asarray(history.validation_loss, dtype=np.float64)
     if not np.isfinite(train).all() or not np.isfinite(validation).all():
         return [_diverged(train, validation)]
+    unfinished = _interrupted(history)
     if history.epochs < MIN_EPOCHS:
-        return [_too_short(history.epochs)]
+        return [unfinished or _too_short(history.epochs)]
     if len(validation) == 0:
         return [_no_validation()]
     if validation.min() >= validation[0]:
         return [_no_descent()]
     best = history.best_epoch or history.epochs
     descent = float(validation[0] - validation.min())
-    unfinished = _interrupted(history) or _still_improving(history, validation, descent)
     findings = [
         _rise(validation, best, descent),
         _gap(report, train, validation, best),
-        unfinished,
+        unfinished or _still_improving(history, validation, descent),
         _jitter(validation, descent),
     ]
     found = [finding for finding in findings if finding is not None]
