@@ -119,7 +119,9 @@ def _resolved(part: Any, shape: tuple[int, ...], axis: int) -> list[Part]:
     kind = type_of(as_value(part))
     if not kind.dtype.is_bool:
         return [_positions(part, shape[axis], axis)]
-    if kind.shape != shape[axis : axis + kind.ndim]:
+    if any(
+        size not in (0, expected) for size, expected in zip(kind.shape, shape[axis:], strict=False)
+    ):
         raise IndexError(
             located(
                 f"x[mask]: mask {kind.shape} does not have the sizes of the axes that it stands "
