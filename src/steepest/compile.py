@@ -58,7 +58,21 @@ def compile(function: Callable[Parameters, Result]) -> Compiled[Parameters, Resu
     are kept; a function that is traced again and again is warned about (RetraceWarning). Inside,
     tensors have no numbers, so Python cannot branch on them (TraceError names the line).
     """
-    return Compiled(function, Evaluator)
+    return Compiled(function, _back_end())
+
+
+def _back_end() -> BackEnd:
+    """The back end that the options choose; the native one loads llvmlite at its first use."""
+    if options().back_end == "native":
+        return compile_natively
+    return Evaluator
+
+
+def compile_natively(graph: Graph) -> Executable:
+    """The native back end: loop nests, LLVM, machine code."""
+    from steepest.runtime.executable import NativeExecutable
+
+    return NativeExecutable(graph, options().threads or None)
 
 
 MOST_PROGRAMS = 64

@@ -10,10 +10,12 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from steepest.errors import ArgumentError, did_you_mean
 
 PREFIX = "STEEPEST_"
+BACK_ENDS = ("evaluator", "native")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,21 +26,27 @@ class Options:
         debug: show full tracebacks in the command (default no).
         verify: check the graph after every pass (default yes; it costs little).
         compile: let `steepest.compile` compile; `0` runs every function eagerly (default yes).
+        back_end: what runs compiled programs: `"evaluator"`, the NumPy interpreter (default), or
+            `"native"`, machine code.
+        threads: how many threads native programs use (default 0: all processors of the process).
     """
 
     debug: bool = False
     verify: bool = True
     compile: bool = True
+    back_end: str = "evaluator"
+    threads: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Options:
         """Build the options from variables such as `STEEPEST_DEBUG=1`.
 
         Raises:
-            ArgumentError: an unknown variable, or a value that is not a switch.
+            ArgumentError: an unknown variable, or a value that the option does not take.
         """
         fields = {PREFIX + field.name.upper(): field.name for field in dataclasses.fields(cls)}
-        chosen = {}
+        readers = {"back_end": _back_end, "threads": _count}
+        chosen: dict[str, Any] = {}
         for variable, text in environment.items():
             if not variable.startswith(PREFIX):
                 continue
@@ -47,7 +55,8 @@ class Options:
                     f"environment variable {variable} is not an option of steepest."
                     + did_you_mean(variable, fields)
                 )
-            chosen[fields[variable]] = _switch(variable, text)
+            name = fields[variable]
+            chosen[name] = readers.get(name, _switch)(variable, text)
         return cls(**chosen)
 
 
@@ -57,6 +66,23 @@ def _switch(variable: str, text: str) -> bool:
     if text.lower() not in switches:
         raise ArgumentError(f"environment variable {variable} is {text!r}: use 1 or 0.")
     return switches[text.lower()]
+
+
+def _back_end(variable: str, text: str) -> str:
+    """Read the name of a back end."""
+    if text not in BACK_ENDS:
+        raise ArgumentError(
+            f"environment variable {variable} is {text!r}: use {' or '.join(BACK_ENDS)}."
+            + did_you_mean(text, BACK_ENDS)
+        )
+    return text
+
+
+def _count(variable: str, text: str) -> int:
+    """Read a whole number that is not negative."""
+    if not text.isdecimal():
+        raise ArgumentError(f"environment variable {variable} is {text!r}: use a whole number.")
+    return int(text)
 
 
 @lru_cache(maxsize=1)

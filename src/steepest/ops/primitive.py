@@ -22,6 +22,9 @@ Tensor: TypeAlias = Any
 GradientRule = Callable[..., Tensor | None]
 """`rule(index, output_grad, output, *operands, **static)`: gradient of operand number `index`."""
 
+Lowering = Callable[..., Any]
+"""`lower(emit, *numbers, **static)`: one number of the result, by the operations of `emit`."""
+
 REGISTRY: dict[str, Primitive] = {}
 """Every primitive by name; the tests run over it."""
 
@@ -61,6 +64,7 @@ class Primitive:
         gradient: the gradient rule, or `None` where the derivative is zero or does not exist.
         samples: operands on which the tests try it.
         bad_samples: operands that it must refuse.
+        lower: how one number of the result is computed natively, for elementwise operations.
         is_elementwise: whether each number of the result depends on one number per operand.
         is_pure: whether equal operands give equal results, so that two such nodes may be one.
     """
@@ -71,6 +75,7 @@ class Primitive:
     gradient: GradientRule | None
     samples: Callable[[], Iterable[Sample]]
     bad_samples: Sequence[BadSample] = ()
+    lower: Lowering | None = None
     is_elementwise: bool = False
     is_pure: bool = True
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from steepest.graph.node import Graph, Node, keep, rebuild
+from steepest.ops.contraction import contract, parse_spec
 from steepest.ops.elementwise.arithmetic import add, divide, multiply, negative, subtract
 from steepest.ops.elementwise.selection import convert
 from steepest.ops.movement import broadcast_to, reshape, transpose
@@ -96,6 +97,29 @@ def _transpose_of_transpose(node: Node) -> Node | None:
     return Node(transpose, inner.operands, {"axes": joined}, node.type, node.origin)
 
 
+def _transposed_contraction(node: Node) -> Node | None:
+    """A contraction takes its operands, and gives its result, in any order of axes."""
+    if node.op is transpose and node.operands[0].op is contract:
+        inner = node.operands[0]
+        left, right, output = parse_spec(inner.static["spec"])
+        output = "".join(output[axis] for axis in node.static["axes"])
+        spec = f"{left},{right}->{output}"
+        return Node(contract, inner.operands, {"spec": spec}, node.type, node.origin)
+    if node.op is not contract:
+        return None
+    left, right, output = parse_spec(node.static["spec"])
+    terms = [left, right]
+    for side, operand in enumerate(node.operands):
+        if operand.op is transpose:
+            letters = dict(zip(operand.static["axes"], terms[side], strict=True))
+            terms[side] = "".join(letters[axis] for axis in range(len(letters)))
+            operands = list(node.operands)
+            operands[side] = operand.operands[0]
+            spec = f"{terms[0]},{terms[1]}->{output}"
+            return Node(contract, tuple(operands), {"spec": spec}, node.type, node.origin)
+    return None
+
+
 def _implicit_broadcast(node: Node) -> Node | None:
     """An elementwise operation repeats its operands by itself."""
     if not getattr(node.op, "is_elementwise", False):
@@ -127,6 +151,7 @@ RULES: tuple[Rule, ...] = (
     _same_shape,
     _reshape_of_reshape,
     _transpose_of_transpose,
+    _transposed_contraction,
     _implicit_broadcast,
     _reshape_of_constant,
 )

@@ -15,6 +15,7 @@ from steepest.ops.primitive import Primitive, Sample, Tensor, constant_like
 
 negative: Primitive = elementwise(
     "negative",
+    lower=lambda emit, x: -x,
     evaluate=np.negative,
     gradient=lambda output_grad, output, x: -output_grad,
     samples=unary(),
@@ -23,6 +24,7 @@ negative: Primitive = elementwise(
 
 add: Primitive = elementwise(
     "add",
+    lower=lambda emit, left, right: left + right,
     evaluate=np.add,
     gradient=(
         lambda output_grad, output, left, right: output_grad,
@@ -34,6 +36,7 @@ add: Primitive = elementwise(
 
 subtract: Primitive = elementwise(
     "subtract",
+    lower=lambda emit, left, right: left - right,
     evaluate=np.subtract,
     gradient=(
         lambda output_grad, output, left, right: output_grad,
@@ -45,6 +48,7 @@ subtract: Primitive = elementwise(
 
 multiply: Primitive = elementwise(
     "multiply",
+    lower=lambda emit, left, right: left * right,
     evaluate=np.multiply,
     gradient=(
         lambda output_grad, output, left, right: output_grad * right,
@@ -56,6 +60,7 @@ multiply: Primitive = elementwise(
 
 divide: Primitive = elementwise(
     "divide",
+    lower=lambda emit, left, right: left / right,
     evaluate=np.divide,
     gradient=(
         lambda output_grad, output, left, right: output_grad / right,
@@ -98,6 +103,7 @@ def _power_samples() -> Iterable[Sample]:
 
 power: Primitive = elementwise(
     "power",
+    lower=lambda emit, base, exponent: emit.power(base, exponent),
     evaluate=_power,
     gradient=(_power_by_base, _power_by_exponent),
     samples=_power_samples,
@@ -107,6 +113,7 @@ power: Primitive = elementwise(
 
 absolute: Primitive = elementwise(
     "absolute",
+    lower=lambda emit, x: emit.absolute(x),
     evaluate=np.abs,
     gradient=lambda output_grad, output, x: output_grad * sign(x),
     samples=unary(),
@@ -115,6 +122,7 @@ absolute: Primitive = elementwise(
 
 sign: Primitive = elementwise(
     "sign",
+    lower=lambda emit, x: emit.sign(x),
     evaluate=np.sign,
     gradient=None,
     samples=unary(),
@@ -123,6 +131,7 @@ sign: Primitive = elementwise(
 
 sqrt: Primitive = elementwise(
     "sqrt",
+    lower=lambda emit, x: emit.sqrt(x),
     evaluate=np.sqrt,
     gradient=lambda output_grad, output, x: output_grad * 0.5 / output,
     samples=unary(low=0.1, high=4),
@@ -138,6 +147,7 @@ def _share_of_winner(winner: Tensor, loser: Tensor) -> Tensor:
 
 maximum: Primitive = elementwise(
     "maximum",
+    lower=lambda emit, left, right: emit.maximum(left, right),
     evaluate=np.maximum,
     gradient=(
         lambda output_grad, output, left, right: output_grad * _share_of_winner(left, right),
@@ -149,6 +159,7 @@ maximum: Primitive = elementwise(
 
 minimum: Primitive = elementwise(
     "minimum",
+    lower=lambda emit, left, right: emit.minimum(left, right),
     evaluate=np.minimum,
     gradient=(
         lambda output_grad, output, left, right: output_grad * _share_of_winner(-left, -right),
@@ -168,6 +179,7 @@ def _division_samples() -> Iterable[Sample]:
 
 remainder: Primitive = elementwise(
     "remainder",
+    lower=lambda emit, left, right: emit.remainder(left, right),
     evaluate=np.remainder,
     gradient=(
         lambda output_grad, output, left, right: output_grad,
@@ -193,6 +205,7 @@ def _floor_divide(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 floor_divide: Primitive = elementwise(
     "floor_divide",
+    lower=lambda emit, left, right: emit.floor_divide(left, right),
     evaluate=_floor_divide,
     gradient=None,
     samples=_division_samples,
@@ -201,6 +214,7 @@ floor_divide: Primitive = elementwise(
 
 hypot: Primitive = elementwise(
     "hypot",
+    lower=lambda emit, left, right: emit.library("hypot", left, right),
     evaluate=np.hypot,
     gradient=(
         lambda output_grad, output, left, right: output_grad * left / output,
@@ -212,6 +226,7 @@ hypot: Primitive = elementwise(
 
 copysign: Primitive = elementwise(
     "copysign",
+    lower=lambda emit, left, right: emit.copysign(left, right),
     evaluate=np.copysign,
     gradient=(
         lambda output_grad, output, left, right: output_grad * sign(left) * sign(output),
@@ -223,6 +238,7 @@ copysign: Primitive = elementwise(
 
 nextafter: Primitive = elementwise(
     "nextafter",
+    lower=lambda emit, left, right: emit.library("nextafter", left, right),
     evaluate=np.nextafter,
     gradient=None,
     samples=binary(smooth=False),

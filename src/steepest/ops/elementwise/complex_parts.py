@@ -30,6 +30,7 @@ def _complex_part(
 ) -> Primitive:
     return elementwise(
         name,
+        lower=None,
         evaluate=evaluate,
         gradient=None,
         samples=_samples,

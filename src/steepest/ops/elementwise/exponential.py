@@ -11,6 +11,7 @@ from steepest.ops.elementwise.family import binary, elementwise, unary
 
 exp = elementwise(
     "exp",
+    lower=lambda emit, x: emit.exp(x),
     evaluate=np.exp,
     gradient=lambda output_grad, output, x: output_grad * output,
     samples=unary(),
@@ -35,6 +36,7 @@ def _expm1(x: np.ndarray) -> np.ndarray:
 
 expm1 = elementwise(
     "expm1",
+    lower=lambda emit, x: emit.expm1(x),
     evaluate=_expm1,
     gradient=lambda output_grad, output, x: output_grad * (output + 1),
     samples=unary(),
@@ -42,6 +44,7 @@ expm1 = elementwise(
 
 log = elementwise(
     "log",
+    lower=lambda emit, x: emit.log(x),
     evaluate=np.log,
     gradient=lambda output_grad, output, x: output_grad / x,
     samples=unary(low=0.1, high=4),
@@ -49,6 +52,7 @@ log = elementwise(
 
 log1p = elementwise(
     "log1p",
+    lower=lambda emit, x: emit.log1p(x),
     evaluate=np.log1p,
     gradient=lambda output_grad, output, x: output_grad / (x + 1),
     samples=unary(low=-0.9, high=4),
@@ -63,6 +67,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 sigmoid = elementwise(
     "sigmoid",
+    lower=lambda emit, x: emit.sigmoid(x),
     evaluate=_sigmoid,
     gradient=lambda output_grad, output, x: output_grad * (output * (1 - output)),
     samples=unary(low=-6, high=6),
@@ -71,6 +76,7 @@ sigmoid = elementwise(
 
 logaddexp = elementwise(
     "logaddexp",
+    lower=lambda emit, left, right: emit.logaddexp(left, right),
     evaluate=np.logaddexp,
     gradient=(
         lambda output_grad, output, left, right: output_grad * sigmoid(left - right),
@@ -94,6 +100,7 @@ def _tanh(x: np.ndarray) -> np.ndarray:
 
 tanh = elementwise(
     "tanh",
+    lower=lambda emit, x: emit.tanh(x),
     evaluate=_tanh,
     gradient=lambda output_grad, output, x: output_grad * (1 - output * output),
     samples=unary(low=-3, high=3),
@@ -101,6 +108,7 @@ tanh = elementwise(
 
 erf = elementwise(
     "erf",
+    lower=lambda emit, x: emit.erf(x),
     evaluate=error_function,
     gradient=lambda output_grad, output, x: output_grad * (exp(-x * x) * (2 / math.sqrt(math.pi))),
     samples=unary(low=-3, high=3),

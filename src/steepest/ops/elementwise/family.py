@@ -17,6 +17,7 @@ from steepest.ops.primitive import (
     KINDS,
     BadSample,
     GradientRule,
+    Lowering,
     Primitive,
     Sample,
     Tensor,
@@ -33,6 +34,7 @@ def elementwise(
     name: str,
     *,
     evaluate: Callable[..., Any],
+    lower: Lowering | None,
     gradient: Sequence[Callable[..., Tensor] | None] | Callable[..., Tensor] | None,
     samples: Callable[[], Iterable[Sample]],
     accepts: str = "floating",
@@ -43,6 +45,8 @@ def elementwise(
 
     Args:
         evaluate: a NumPy function of the operands, which have one data type.
+        lower: the same for one number of each operand, in machine operations; `None` where native
+            code has none (complex numbers).
         gradient: one function `(output_grad, output, *operands)` per operand, a single one for a
             unary operation, or `None` where the derivative is zero everywhere.
         samples: where the tests try it (see `unary` and `binary`).
@@ -70,6 +74,7 @@ def elementwise(
         evaluate=evaluate,
         gradient=None if rules is None else unbroadcasting(tuple(rules)),
         samples=samples,
+        lower=lower,
         bad_samples=_bad_samples(name, names, accepts),
         is_elementwise=True,
     )
@@ -189,7 +194,9 @@ def integers(count: int, low: int = -9, high: int = 9) -> Callable[[], Iterable[
     return samples
 
 
-def compare(name: str, evaluate: np.ufunc, *, accepts: str = "ordered") -> Primitive:
+def compare(
+    name: str, evaluate: np.ufunc, lower: Lowering, *, accepts: str = "ordered"
+) -> Primitive:
     """Make a comparison: two operands of one data type give a boolean."""
 
     def samples() -> Iterable[Sample]:
@@ -200,5 +207,11 @@ def compare(name: str, evaluate: np.ufunc, *, accepts: str = "ordered") -> Primi
         yield from integers(2)()
 
     return elementwise(
-        name, evaluate=evaluate, gradient=None, samples=samples, accepts=accepts, result=bool_
+        name,
+        evaluate=evaluate,
+        lower=lower,
+        gradient=None,
+        samples=samples,
+        accepts=accepts,
+        result=bool_,
     )

@@ -40,6 +40,7 @@ def _where_samples() -> Iterable[Sample]:
 
 where: Primitive = Primitive(
     "where",
+    lower=lambda emit, condition, if_true, if_false: emit.select(condition, if_true, if_false),
     infer=_infer_where,
     evaluate=np.where,
     gradient=unbroadcasting(
@@ -97,6 +98,7 @@ def _convert_samples() -> Iterable[Sample]:
 
 convert: Primitive = Primitive(
     "convert",
+    lower=lambda emit, operand, *, dtype: emit.convert(operand, dtype),
     infer=_infer_convert,
     evaluate=_convert,
     gradient=_convert_gradient,
@@ -119,6 +121,7 @@ def _same_type(operand: TensorType) -> TensorType:
 
 stop_gradient: Primitive = Primitive(
     "stop_gradient",
+    lower=lambda emit, operand: operand,
     infer=_same_type,
     evaluate=lambda operand: operand,
     gradient=None,
@@ -128,6 +131,7 @@ stop_gradient: Primitive = Primitive(
 
 identity: Primitive = Primitive(
     "identity",
+    lower=lambda emit, operand: operand,
     infer=_same_type,
     evaluate=lambda operand: operand,
     gradient=lambda index, output_grad, output, operand: output_grad,
@@ -137,6 +141,7 @@ identity: Primitive = Primitive(
 
 barrier: Primitive = Primitive(
     "barrier",
+    lower=lambda emit, operand: operand,
     infer=_same_type,
     evaluate=lambda operand: operand,
     gradient=lambda index, output_grad, output, operand: output_grad,

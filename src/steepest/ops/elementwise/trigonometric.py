@@ -10,6 +10,7 @@ from steepest.ops.primitive import Primitive
 
 sin: Primitive = elementwise(
     "sin",
+    lower=lambda emit, x: emit.sin(x),
     evaluate=np.sin,
     gradient=lambda output_grad, output, x: output_grad * cos(x),
     samples=unary(),
@@ -17,6 +18,7 @@ sin: Primitive = elementwise(
 
 cos: Primitive = elementwise(
     "cos",
+    lower=lambda emit, x: emit.cos(x),
     evaluate=np.cos,
     gradient=lambda output_grad, output, x: -output_grad * sin(x),
     samples=unary(),
@@ -24,6 +26,7 @@ cos: Primitive = elementwise(
 
 tan: Primitive = elementwise(
     "tan",
+    lower=lambda emit, x: emit.library("tan", x),
     evaluate=np.tan,
     gradient=lambda output_grad, output, x: output_grad * (output * output + 1),
     samples=unary(low=-1.2, high=1.2),
@@ -31,6 +34,7 @@ tan: Primitive = elementwise(
 
 asin: Primitive = elementwise(
     "asin",
+    lower=lambda emit, x: emit.library("asin", x),
     evaluate=np.arcsin,
     gradient=lambda output_grad, output, x: output_grad / sqrt(1 - x * x),
     samples=unary(low=-0.9, high=0.9),
@@ -38,6 +42,7 @@ asin: Primitive = elementwise(
 
 acos: Primitive = elementwise(
     "acos",
+    lower=lambda emit, x: emit.library("acos", x),
     evaluate=np.arccos,
     gradient=lambda output_grad, output, x: -output_grad / sqrt(1 - x * x),
     samples=unary(low=-0.9, high=0.9),
@@ -45,6 +50,7 @@ acos: Primitive = elementwise(
 
 atan: Primitive = elementwise(
     "atan",
+    lower=lambda emit, x: emit.library("atan", x),
     evaluate=np.arctan,
     gradient=lambda output_grad, output, x: output_grad / (x * x + 1),
     samples=unary(),
@@ -52,6 +58,7 @@ atan: Primitive = elementwise(
 
 atan2: Primitive = elementwise(
     "atan2",
+    lower=lambda emit, y, x: emit.library("atan2", y, x),
     evaluate=np.arctan2,
     gradient=(
         lambda output_grad, output, y, x: output_grad * x / (x * x + y * y),
@@ -64,6 +71,7 @@ atan2: Primitive = elementwise(
 
 sinh: Primitive = elementwise(
     "sinh",
+    lower=lambda emit, x: emit.library("sinh", x),
     evaluate=np.sinh,
     gradient=lambda output_grad, output, x: output_grad * cosh(x),
     samples=unary(),
@@ -71,6 +79,7 @@ sinh: Primitive = elementwise(
 
 cosh: Primitive = elementwise(
     "cosh",
+    lower=lambda emit, x: emit.library("cosh", x),
     evaluate=np.cosh,
     gradient=lambda output_grad, output, x: output_grad * sinh(x),
     samples=unary(),
@@ -78,6 +87,7 @@ cosh: Primitive = elementwise(
 
 asinh: Primitive = elementwise(
     "asinh",
+    lower=lambda emit, x: emit.library("asinh", x),
     evaluate=np.arcsinh,
     gradient=lambda output_grad, output, x: output_grad / sqrt(x * x + 1),
     samples=unary(),
@@ -85,6 +95,7 @@ asinh: Primitive = elementwise(
 
 acosh: Primitive = elementwise(
     "acosh",
+    lower=lambda emit, x: emit.library("acosh", x),
     evaluate=np.arccosh,
     gradient=lambda output_grad, output, x: output_grad / sqrt(x * x - 1),
     samples=unary(low=1.2, high=4),
@@ -92,6 +103,7 @@ acosh: Primitive = elementwise(
 
 atanh: Primitive = elementwise(
     "atanh",
+    lower=lambda emit, x: emit.library("atanh", x),
     evaluate=np.arctanh,
     gradient=lambda output_grad, output, x: output_grad / (1 - x * x),
     samples=unary(low=-0.9, high=0.9),

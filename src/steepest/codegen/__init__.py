@@ -1,0 +1,1 @@
+"""From loop nests to machine code, through LLVM. The only folder that imports llvmlite."""

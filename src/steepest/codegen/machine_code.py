@@ -1,0 +1,53 @@
+"""From a module to machine code in memory."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from steepest.codegen.target import Machine, target_machine
+
+LIBRARY_FUNCTION = re.compile(
+    r'^declare (?:float|double) @"[a-z0-9]+"\((?:float|double)[^)]*\)', re.MULTILINE
+)
+
+
+class MachineCode:
+    """Compiled functions, held in memory as long as this object lives."""
+
+    def __init__(self, module: ir.Module | str, machine: Machine, symbols: dict[str, int]):
+        handle = target_machine(machine)
+        for name, address in symbols.items():
+            llvm.add_symbol(name, address)
+        # Full vectors, which LLVM avoids by default and which llvmlite's builder cannot ask for.
+        width = f'"prefer-vector-width"="{machine.vector_bytes * 8}"'
+        text = str(module).replace("\n{", f" {width}\n{{")
+        # Functions of the C library depend on their operands only: loops need not repeat them.
+        pure = " memory(none) willreturn speculatable nounwind"
+        text = LIBRARY_FUNCTION.sub(lambda found: found[0] + pure, text)
+        parsed = llvm.parse_assembly(text)
+        parsed.verify()
+        options = llvm.create_pipeline_tuning_options(speed_level=3)
+        options.loop_vectorization = True
+        options.slp_vectorization = False
+        options.loop_unrolling = True
+        builder = llvm.create_pass_builder(handle, options)
+        builder.getModulePassManager().run(parsed, builder)
+        self.assembly_of = lambda: handle.emit_assembly(parsed)
+        self._engine = llvm.create_mcjit_compiler(parsed, handle)
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """The address of a function."""
+        return int(self._engine.get_function_address(name))
+
+    def function(self, name: str, kind: Any) -> Any:
+        """A function that Python can call; the interpreter's lock is released while it runs."""
+        return kind(self.address(name))
+
+
+RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)

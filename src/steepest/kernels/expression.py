@@ -1,0 +1,121 @@
+"""What is computed for one turn of the loops: expressions over numbers in buffers.
+
+expression ::= Load(buffer, place)            a number of a buffer
+             | Number(value)                  a number known at compile time
+             | Position(place)                a loop position as a number
+             | Apply(primitive, expression*)  an elementwise operation
+             | Guarded(ranges, expression)    the expression inside the ranges, 0 outside
+             | Bits(key, counter, position)   a random number
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steepest.graph.dtypes import DType
+from steepest.graph.node import Node
+from steepest.kernels.affine import Affine
+from steepest.ops.primitive import Primitive
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Expression:
+    """Base of all; compared by identity, so that a shared part is computed once."""
+
+    dtype: DType
+
+    def parts(self) -> tuple[Expression, ...]:
+        """The expressions that this one is made of."""
+        return ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Load(Expression):
+    """The number at `place` of the buffer of `node`; `indices` add (index, step, extent) terms."""
+
+    node: Node
+    place: Affine
+    indices: tuple[tuple[Expression, int, int], ...] = ()
+
+    def parts(self) -> tuple[Expression, ...]:
+        return tuple(index for index, _, _ in self.indices)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Number(Expression):
+    """A number known at compile time."""
+
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Position(Expression):
+    """A loop position as a number."""
+
+    place: Affine
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Apply(Expression):
+    """An elementwise primitive applied to one number of each operand."""
+
+    primitive: Primitive
+    static: Mapping[str, Any]
+    operands: tuple[Expression, ...]
+
+    def parts(self) -> tuple[Expression, ...]:
+        return self.operands
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Guarded(Expression):
+    """`value` where every affine lies in its [low, high) and divides evenly; otherwise 0."""
+
+    ranges: tuple[tuple[Affine, int, int], ...]
+    value: Expression
+
+    def parts(self) -> tuple[Expression, ...]:
+        return (self.value,)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Choice(Expression):
+    """The first of `values` whose guard holds: parts joined along an axis."""
+
+    place: Affine
+    ends: tuple[int, ...]
+    values: tuple[Expression, ...]
+
+    def parts(self) -> tuple[Expression, ...]:
+        return self.values
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Bits(Expression):
+    """32 random bits, a function of key, counter and position."""
+
+    key: tuple[Expression, Expression]
+    counter: Expression
+    position: Affine
+
+    def parts(self) -> tuple[Expression, ...]:
+        return (*self.key, self.counter)
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Every expression that one is made of, itself included, each once."""
+    seen: set[int] = set()
+    stack = [expression]
+    while stack:
+        each = stack.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            stack.extend(each.parts())
+
+
+def loads(expression: Expression) -> Iterator[Load]:
+    """Every read of a buffer."""
+    return (each for each in walk(expression) if isinstance(each, Load))

@@ -1,0 +1,1 @@
+"""Running machine code: threads that stay alive between calls, and the memory that programs use."""

@@ -1,0 +1,194 @@
+"""Whole programs compiled natively: training steps, threads, memory, randomness, functions."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from native.programs import assert_equal_to_evaluator, native, one_node, traced_graph
+
+import steepest as st
+from steepest import nn, optim
+from steepest.compile import Compiled
+from steepest.graph.evaluate import Evaluator
+from steepest.graph.node import Graph
+from steepest.ops import REGISTRY
+from steepest.runtime.executable import NativeExecutable
+
+
+class Training:
+    """A small network with dropout, batch norm and AdamW, and its compiled step."""
+
+    def __init__(self, back_end: object):
+        st.random.seed(3)
+        self.model = nn.Sequential(
+            nn.Linear(19, 37, bias=False),  # batch norm takes a bias away: its gradient is noise
+            nn.BatchNorm1d(37),
+            nn.GELU(),
+            nn.Dropout(0.3),
+            nn.Linear(37, 33),
+            nn.LayerNorm(33),
+            nn.ReLU(),
+            nn.Linear(33, 5),
+        )
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.step = Compiled(self._step, back_end)  # type: ignore[arg-type]
+        random = np.random.default_rng(0)
+        self.x = random.normal(size=(50, 19)).astype("float32")
+        self.y = random.integers(0, 5, 50)
+
+    def _step(self, x: st.Tensor, y: st.Tensor) -> st.Tensor:
+        loss = nn.functional.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def run(self, steps: int) -> tuple[list[float], list[np.ndarray]]:
+        losses = [float(self.step(self.x, self.y)) for _ in range(steps)]
+        return losses, [each.numpy().copy() for each in self.model.state_dict().values()]
+
+
+def test_training_agrees_with_the_evaluator() -> None:
+    losses, state = Training(NativeExecutable).run(20)
+    expected_losses, expected_state = Training(Evaluator).run(20)
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
+    for one, other in zip(state, expected_state, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_training_is_the_same_bits_on_any_number_of_threads_and_in_every_run() -> None:
+    runs = [
+        Training(lambda graph, count=count: NativeExecutable(graph, threads=count)).run(10)
+        for count in (1, 2, 3, 8, 1)
+    ]
+    for losses, state in runs[1:]:
+        assert losses == runs[0][0]
+        for one, other in zip(state, runs[0][1], strict=True):
+            assert one.tobytes() == other.tobytes()
+
+
+def test_no_number_is_read_before_it_is_written() -> None:
+    clean = Training(lambda graph: NativeExecutable(graph, threads=2))
+    poisoned = Training(lambda graph: NativeExecutable(graph, threads=2))
+    clean.step(clean.x, clean.y)
+    poisoned.step(poisoned.x, poisoned.y)
+    program = next(iter(poisoned.step._programs))
+    for array in program._executable.temporaries():  # type: ignore[attr-defined]
+        array.reshape(-1).view(np.uint8)[...] = 0xFF
+    assert clean.run(3)[0] == poisoned.run(3)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=some.tuples(*[some.integers(1, 40)] * 4),
+    spec=some.sampled_from(
+        ["ij,jk->ik", "ij,kj->ik", "ji,jk->ik", "ji,kj->ik", "ij,jk->ki", "bij,bjk->bik",
+         "bij,bkj->bik", "ijb,bjk->bik", "ij,bj->ib", "ij,ij->i", "ij,ij->", "i,j->ij",
+         "ijk,kjb->ib", "ij,j->i"]
+    ),
+    dtype=some.sampled_from(["float32", "float64"]),
+)  # fmt: skip
+def test_contractions_of_any_shape(sizes: tuple[int, ...], spec: str, dtype: str) -> None:
+    extents = dict(zip("bijk", sizes, strict=True))
+    random = np.random.default_rng(0)
+    operands, _, _ = spec.partition("->")
+    arrays = [
+        random.normal(size=[extents[each] for each in letters]).astype(dtype)
+        for letters in operands.split(",")
+    ]
+    graph = one_node(REGISTRY["contract"], arrays, {"spec": spec})
+    assert_equal_to_evaluator(graph, arrays, 1e-4 if dtype == "float32" else 1e-11, 1e-5)
+
+
+ULP_BOUNDS = {"exp": 2.0, "log": 2.0, "tanh": 3.0, "sigmoid": 4.0}
+EXACT = {
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+}
+
+
+@pytest.mark.parametrize("name", ULP_BOUNDS)
+def test_error_of_the_functions(name: str) -> None:
+    if name == "log":
+        x = np.concatenate([np.geomspace(1e-44, 3e38, 200_001), np.linspace(0.5, 2, 100_001)])
+    else:
+        x = np.concatenate([np.linspace(-87, 88, 200_001), np.linspace(-1, 1, 100_001)])
+    x = x.astype("float32")
+    graph = one_node(REGISTRY[name], [x], {})
+    found = NativeExecutable(graph)([x])[0].astype("float64")
+    exact = EXACT[name](x.astype("float64"))
+    normal = np.abs(exact) >= np.finfo("float32").smallest_normal
+    spacing = np.spacing(np.abs(exact).astype("float32")).astype("float64")
+    error = np.abs(found - exact) / spacing
+    assert error[normal].max() <= ULP_BOUNDS[name]
+
+
+def test_special_values_of_the_functions() -> None:
+    x = np.array([math.inf, -math.inf, math.nan, 0.0, -0.0], "float32")
+    expected = {
+        "exp": [math.inf, 0.0, math.nan, 1.0, 1.0],
+        "log": [math.inf, math.nan, math.nan, -math.inf, -math.inf],
+        "tanh": [1.0, -1.0, math.nan, 0.0, -0.0],
+        "sigmoid": [1.0, 0.0, math.nan, 0.5, 0.5],
+    }
+    for name, numbers in expected.items():
+        found = NativeExecutable(one_node(REGISTRY[name], [x], {}))([x])[0]
+        np.testing.assert_array_equal(found, np.array(numbers, "float32"), err_msg=name)
+
+
+def test_random_numbers_are_those_of_the_eager_mode() -> None:
+    def draw() -> st.Tensor:
+        return st.random.uniform((7, 9)) + st.random.normal((7, 9))
+
+    st.random.seed(5)
+    eager = [draw().numpy() for _ in range(3)]
+    st.random.seed(5)
+    compiled = native(draw)
+    for expected in eager:
+        np.testing.assert_allclose(compiled().numpy(), expected, rtol=2e-6, atol=2e-6)
+
+
+def test_bfloat16_is_rounded_as_the_evaluator_rounds() -> None:
+    def function(x: st.Tensor) -> st.Tensor:
+        return st.tanh(x * 1.5 + 0.25) / (x + 3.0)
+
+    x = st.asarray(np.linspace(-2, 2, 301, dtype="float32")).astype(st.bfloat16)
+    expected, found = function(x), native(function)(x)
+    difference = np.abs(expected.numpy() - found.numpy())
+    assert difference.max() <= 2.0**-8 * np.abs(expected.numpy()).max()
+
+
+def test_results_kept_by_the_user_are_not_overwritten() -> None:
+    function = native(lambda x: x * 2.0)
+    first = function(st.asarray(np.ones(2000, "float32")))
+    kept = first.numpy()
+    second = function(st.asarray(np.full(2000, 5.0, "float32")))
+    assert kept[0] == 2.0
+    assert second.numpy()[0] == 10.0
+
+
+def test_several_python_threads_may_run_programs() -> None:
+    x = np.arange(20000, dtype="float32")
+    function = native(lambda x: (x * 2.0).sum())
+    function(x)
+    found: list[float] = []
+    workers = [threading.Thread(target=lambda: found.append(float(function(x)))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(set(found)) == 1
+    assert found[0] == pytest.approx(x.sum(dtype="float64") * 2, rel=1e-5)
+
+
+def test_traced_graph_of_a_function() -> None:
+    graph = traced_graph(lambda x: st.exp(x) + 1.0, st.asarray([0.0, 1.0]))
+    assert isinstance(graph, Graph)
+    assert_equal_to_evaluator(graph, [np.array([0.0, 1.0], "float32")], 1e-6, 0.0)
