@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steepest.data import BatchPlan, permutation
 from steepest.errors import ArgumentError
 
 
+@settings(deadline=None)
 @given(
     n_rows=st.integers(0, 300),
     seed=st.integers(0, 2**64 - 1),
@@ -43,6 +44,7 @@ def test_permutations_are_uniform() -> None:
     )
 
 
+@settings(deadline=None)
 @given(
     n_rows=st.integers(1, 100),
     batch_size=st.integers(1, 120),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
@@ -26,6 +26,7 @@ from steepest.data.tables.scaling import METHODS, Scaler, smooth_clip
 from steepest.errors import ArgumentError, CheckpointError, DataError
 
 NAN = float("nan")
+SLOW_MACHINES = [HealthCheck.too_slow]
 
 
 def same(left: TableArrays, right: TableArrays) -> bool:
@@ -113,7 +114,7 @@ ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, width=64)
     later=st.lists(ANY_FLOAT, min_size=1, max_size=20),
     method=st.sampled_from(METHODS),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=SLOW_MACHINES)
 def test_no_number_becomes_nan_or_infinite(
     training: list[float], later: list[float], method: str
 ) -> None:
@@ -153,7 +154,7 @@ def tables(draw: Callable[..., Any]) -> pl.DataFrame:
 
 
 @given(table=tables(), method=st.sampled_from(METHODS))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW_MACHINES)
 def test_preprocessors_survive_json(table: pl.DataFrame, method: str) -> None:
     with collected_notes():
         preprocessor = TablePreprocessor.fit(table, numeric_transform=method)
@@ -163,7 +164,7 @@ def test_preprocessors_survive_json(table: pl.DataFrame, method: str) -> None:
 
 
 @given(table=tables(), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW_MACHINES)
 def test_rows_are_transformed_one_by_one(table: pl.DataFrame, data: st.DataObject) -> None:
     """A row's arrays do not depend on the other rows that are transformed with it."""
     with collected_notes():
@@ -174,7 +175,7 @@ def test_rows_are_transformed_one_by_one(table: pl.DataFrame, data: st.DataObjec
 
 
 @given(first=tables(), second=tables(), third=tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW_MACHINES)
 def test_only_training_rows_are_learned_from(
     first: pl.DataFrame, second: pl.DataFrame, third: pl.DataFrame
 ) -> None:

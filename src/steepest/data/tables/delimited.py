@@ -69,7 +69,7 @@ def read_delimited(
     names = column_names(header, name, rename_duplicates, has_header)
     check_one_column(names, name, delimiter)
     body = data[header_end:]
-    if not body.strip():
+    if not body or body.isspace():
         raise DataError(
             f"{name}: the file has a header ({count(len(names), 'column')}) but no rows below it."
         )
@@ -103,14 +103,14 @@ def to_utf8(data: bytes, name: str, encoding: str) -> bytes:
         decode(data, name, encoding)
     if has_bare_returns(data) and (b'"' not in data or b"\n" not in data):
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{name}: the file is empty.")
     return data
 
 
 def has_bare_returns(data: bytes) -> bool:
     """Whether a carriage return stands without a newline after it: old line ends, or text."""
-    return data.count(b"\r") != data.count(b"\r\n")
+    return b"\r" in data and data.count(b"\r") != data.count(b"\r\n")
 
 
 def unpack_gzip(data: bytes, name: str) -> bytes:
