@@ -9,6 +9,8 @@ from steepest import nn, optim
 from steepest.data.batches import BatchPlan
 from steepest.errors import ArgumentError, DataError, DTypeError, ShapeError
 from steepest.train import LearningRateSchedule, Metric
+from steepest.train.figures import kept_output, metric_values
+from steepest.train.metrics import find_metrics
 from steepest.train.plan import EpochBatches
 
 
@@ -103,6 +105,34 @@ class TestFit:
         assert final["log_loss"] == pytest.approx(final["loss"], rel=1e-6)
         assert trainer.figure_names == tuple(history.names)
 
+    def test_labels_are_kept_in_place_of_scores(self):
+        metrics = find_metrics(["accuracy", "f1_macro"])
+        scores = np.random.default_rng(0).normal(size=(6, 4, 2))
+        target = np.random.default_rng(1).integers(0, 4, size=(6, 2))
+        kept = kept_output(metrics, target, scores)
+        assert kept.shape == (6, 2)
+        expected = metric_values(metrics, target, [scores], from_logits=True)
+        parts = [kept[:4], kept[4:]]
+        assert metric_values(metrics, target, parts, from_logits=True) == expected
+        scores[3, 1, 0] = np.nan
+        values = metric_values(
+            metrics, target, [kept_output(metrics, target, scores)], from_logits=True
+        )
+        assert np.isnan(list(values.values())).all()
+
+    @pytest.mark.parametrize(
+        ("names", "shape", "target"),
+        [
+            (["accuracy", "log_loss"], (6, 3), np.zeros(6, int)),
+            (["accuracy"], (6,), np.zeros(6, int)),
+            (["accuracy"], (6, 1), np.zeros(6, int)),
+            (["accuracy"], (6, 3), np.full((6, 3), 1 / 3)),
+        ],
+    )
+    def test_scores_are_kept_where_they_are_needed(self, names, shape, target):
+        output = np.zeros(shape)
+        assert kept_output(find_metrics(names), target, output) is output
+
     def test_training_metrics_are_of_the_outputs_of_the_steps(self):
         x, y = classes(20)
         model = network()
@@ -191,6 +221,20 @@ class TestFit:
         trainer = trainer_of(model, learning_rate=0.5, metrics=["accuracy"])
         trainer.fit(x, y, epochs=30, batch_size=32, progress="none")
         assert trainer.evaluate(x, y)["accuracy"] > 0.95
+
+    @pytest.mark.parametrize("dtype", [st.bfloat16, st.float32, st.float64])
+    def test_data_takes_the_type_of_the_parameters(self, dtype, tmp_path):
+        x, y = classes()
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).to(dtype)
+        seen = set()
+        model.register_forward_hook(lambda *each: seen.add((each[1][0].dtype, each[2].dtype)))
+        trainer = trainer_of(model, metrics=["accuracy"])
+        trainer.fit(x, y, epochs=2, checkpoint=tmp_path, progress="none")
+        assert seen == {(dtype, dtype)}
+        other = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).to(dtype)
+        again = trainer_of(other, metrics=["accuracy"])
+        again.fit(x, y, epochs=2, checkpoint=tmp_path, resume=True, progress="none")
+        assert bits(again.model) == bits(model)
 
     def test_per_step_schedule(self):
         x, y = classes(40)

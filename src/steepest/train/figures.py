@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -30,15 +31,24 @@ class EpochFigures:
         self._loss_sum = 0.0
         self._rows = 0
 
-    def add(self, result: StepResult, size: int, share: float) -> None:
-        """Add one step of a batch of `size` samples, whose loss counts `share` times."""
+    def add(
+        self, result: StepResult, size: int, share: float, kept: npt.NDArray | None = None
+    ) -> None:
+        """Add one step.
+
+        Args:
+            result: what the step gave back.
+            size: samples in its batch.
+            share: how often its loss counts.
+            kept: what `kept_output` keeps of the output.
+        """
         self._losses.append(result.loss)
         self._sizes.append(size)
         self._shares.append(share)
         self._loss_sum += result.loss * share
         self._rows += size
-        if result.output is not None:
-            self._outputs.append(result.output)
+        if kept is not None:
+            self._outputs.append(kept)
         if result.gradient_norms is not None:
             before = 0.0 if self._norm_sum is None else self._norm_sum
             self._norm_sum = before + result.gradient_norms
@@ -63,9 +73,10 @@ class EpochFigures:
         """`(parameters,)` mean over the steps so far."""
         return None if self._norm_sum is None else self._norm_sum / len(self._losses)
 
-    def output(self) -> npt.NDArray:
-        """The outputs of all steps so far, in the order of the batches."""
-        return np.concatenate(self._outputs)
+    @property
+    def outputs(self) -> list[npt.NDArray]:
+        """What was kept of the outputs of all steps so far, in the order of the batches."""
+        return self._outputs
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in plain lists and arrays."""
@@ -73,7 +84,7 @@ class EpochFigures:
             "losses": np.array(self._losses, dtype=np.float64),
             "sizes": np.array(self._sizes, dtype=np.int64),
             "shares": np.array(self._shares, dtype=np.float64),
-            "output": self.output() if self._outputs else None,
+            "output": np.concatenate(self._outputs) if self._outputs else None,
             "norm_sum": self._norm_sum,
             "seconds": self.seconds,
         }
@@ -92,11 +103,47 @@ class EpochFigures:
         return figures
 
 
+NO_LABEL = -1
+"""Stands for the class number of a row of scores that holds NaN."""
+
+
+def kept_output(metrics: Sequence[Metric], target: npt.NDArray, output: npt.NDArray) -> npt.NDArray:
+    """Return what has to be kept of a batch's output until the metrics of the set are computed.
+
+    Where all metrics take labels, class numbers stand for the scores they are the largest of: with
+    50,000 classes that is a 50,000th of the memory.
+    """
+    takes_labels = all(each.takes == "labels" for each in metrics)
+    has_class_axis = output.ndim == target.ndim + 1 and output.shape[1] > 1
+    if not (takes_labels and has_class_axis and target.dtype.kind in "iu"):
+        return output
+    labels = output.argmax(axis=1)
+    labels[np.isnan(output).any(axis=1)] = NO_LABEL
+    return labels
+
+
 def metric_values(
-    metrics: Sequence[Metric], target: Any, output: Any, *, from_logits: bool, prefix: str = ""
+    metrics: Sequence[Metric],
+    target: npt.NDArray,
+    kept: Sequence[npt.NDArray],
+    *,
+    from_logits: bool,
+    prefix: str = "",
 ) -> dict[str, float]:
-    """Return `{prefix + name: value}` over all samples."""
+    """Return `{prefix + name: value}` over all samples.
+
+    Args:
+        metrics: what to compute.
+        target: targets of all samples.
+        kept: what `kept_output` returned for each batch, in the order of the samples.
+        from_logits: whether scores are logits.
+        prefix: begins every name.
+    """
+    output = np.concatenate(kept)
+    is_labels = output.dtype.kind in "iu"
+    if is_labels and (output == NO_LABEL).any():
+        return {prefix + each.name: math.nan for each in metrics}
     return {
-        prefix + each.name: compute(each, target, output, from_logits=from_logits)
+        prefix + each.name: compute(each, target, output, from_logits=from_logits and not is_labels)
         for each in metrics
     }

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy.typing as npt
+
 from steepest.errors import CheckpointError
 from steepest.train.callbacks import Callback, LearningRateSchedule
 from steepest.train.checkpoint import Checkpoint, CheckpointStore
 from steepest.train.faults import CHECK_STEPS, FaultGuard, Position
-from steepest.train.figures import EpochFigures, metric_values
+from steepest.train.figures import EpochFigures, kept_output, metric_values
 from steepest.train.gradients import gradient_notes
 from steepest.train.history import History
 from steepest.train.interrupt import InterruptWatch
@@ -21,7 +23,7 @@ from steepest.train.plan import EpochBatches
 from steepest.train.progress import Progress
 from steepest.train.source import ArraySource, Batch
 from steepest.train.state import TrainingState, capture, generators, put_generator, restore
-from steepest.train.step import TrainingStep, trainable
+from steepest.train.step import StepResult, TrainingStep, trainable
 
 if TYPE_CHECKING:
     from steepest.train.trainer import Trainer
@@ -148,7 +150,7 @@ class FitLoop:
         if not math.isfinite(result.loss):
             raise self._guard.loss_fault(self._position(), result.loss)
         share = loss_share(self.trainer.loss, batch.size)
-        self.figures.add(result, batch.size, share)
+        self.figures.add(result, batch.size, share, self._kept(batch, result))
         self.batch += 1
         self.trainer.steps += 1
         for each in run.callbacks:
@@ -160,6 +162,13 @@ class FitLoop:
             self._save()
         elif self.trainer.steps - self._guard.position.steps >= CHECK_STEPS:
             self._guard.mark(self._position())
+
+    def _kept(self, batch: Batch, result: StepResult) -> npt.NDArray | None:
+        """What of a step's output is needed for the metrics of the epoch."""
+        if result.output is None:
+            return None
+        assert batch.target is not None
+        return kept_output(self.trainer.metrics, batch.target, result.output)
 
     def _close_epoch(self) -> None:
         """Compute the epoch's figures, tell the callbacks, and save."""
@@ -201,7 +210,7 @@ class FitLoop:
             record |= metric_values(
                 self.trainer.metrics,
                 target[used],
-                self.figures.output(),
+                self.figures.outputs,
                 from_logits=self.trainer.from_logits,
             )
         return record

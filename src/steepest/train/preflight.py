@@ -46,7 +46,8 @@ def preflight(
         )
     if trainer.metrics:
         _check_rows(plain, batch.size)
-        metric_values(trainer.metrics, batch.target, plain, from_logits=trainer.from_logits)
+        assert batch.target is not None
+        metric_values(trainer.metrics, batch.target, [plain], from_logits=trainer.from_logits)
 
 
 def _try(trainer: Trainer, batch: Batch) -> Any:

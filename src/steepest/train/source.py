@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steepest.errors import ArgumentError, DataError, DTypeError, ShapeError
+from steepest.graph.dtypes import DType
 
 CHUNK_ROWS = 65_536
 """Rows that are looked at together when data is checked, so that a file mapped into memory is never
@@ -34,6 +35,7 @@ class Batch:
         target: what the loss compares with; None when predicting.
         weight: `(n,)` weight of each sample, or None.
         size: number of samples.
+        dtype: the type in which floating-point numbers go into the model.
     """
 
     inputs: tuple[npt.NDArray, ...]
@@ -41,6 +43,7 @@ class Batch:
     target: npt.NDArray | None
     weight: npt.NDArray | None
     size: int
+    dtype: DType
 
 
 class ArraySource:
@@ -68,11 +71,11 @@ class ArraySource:
         y: Any = None,
         weight: Any = None,
         *,
-        dtype: npt.DTypeLike,
+        dtype: DType,
         owner: str,
         suffix: str = "",
     ) -> None:
-        self._dtype = np.dtype(dtype)
+        self._dtype = dtype
         self._owner = owner
         self._inputs = self._read_inputs(x, suffix)
         self._is_named = isinstance(x, Mapping)
@@ -90,6 +93,7 @@ class ArraySource:
             target=None if self.target is None else self._take(self.target, selection),
             weight=None if self.weight is None else self._take(self.weight, selection),
             size=size,
+            dtype=self._dtype,
         )
 
     def subset(self, selection: Selection) -> ArraySource:
@@ -124,8 +128,8 @@ class ArraySource:
 
     def _take(self, array: npt.NDArray, selection: Selection) -> npt.NDArray:
         part = array[selection]
-        if part.dtype.kind == "f" and part.dtype != self._dtype:
-            return part.astype(self._dtype)
+        if part.dtype.kind == "f":
+            return part.astype(self._dtype.compute, copy=False)
         return part
 
     def _read_inputs(self, x: Any, suffix: str) -> dict[str, npt.NDArray]:

@@ -150,11 +150,15 @@ def batch_loss(loss: Loss, weighted: bool) -> Callable[[Any, Any, Any], Tensor]:
 
 def step_arguments(batch: Batch) -> tuple[Any, Any, Any, Any]:
     """The batch as tensors, in the order in which the steps take it."""
+
+    def tensor(array: npt.NDArray) -> Tensor:
+        return st.asarray(array, dtype=batch.dtype if array.dtype.kind == "f" else None)
+
     return (
-        tuple(st.asarray(each) for each in batch.inputs),
-        {name: st.asarray(each) for name, each in batch.named.items()},
-        None if batch.target is None else st.asarray(batch.target),
-        None if batch.weight is None else st.asarray(batch.weight),
+        tuple(tensor(each) for each in batch.inputs),
+        {name: tensor(each) for name, each in batch.named.items()},
+        None if batch.target is None else tensor(batch.target),
+        None if batch.weight is None else tensor(batch.weight),
     )
 
 

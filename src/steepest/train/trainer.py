@@ -14,6 +14,7 @@ import steepest as st
 from steepest import nn
 from steepest.data.batches import BatchPlan
 from steepest.errors import ArgumentError
+from steepest.graph.dtypes import DType, float32
 from steepest.trace.containers import flatten, unflatten
 from steepest.train.arguments import (
     as_callback,
@@ -27,7 +28,7 @@ from steepest.train.arguments import (
 )
 from steepest.train.callbacks import Callback, EarlyStopping
 from steepest.train.checkpoint import Checkpoint
-from steepest.train.figures import metric_values
+from steepest.train.figures import kept_output, metric_values
 from steepest.train.history import History
 from steepest.train.interrupt import InterruptWatch
 from steepest.train.loop import FitLoop, Run
@@ -220,6 +221,8 @@ class Trainer:
                 weights, is a mean of the batches' values.)
         """
         check_batch_size("evaluate", batch_size)
+        if y is None:
+            raise ArgumentError("evaluate: y is None, but the loss needs targets.")
         source = ArraySource(x, y, dtype=self._dtype(), owner="evaluate")
         with modes_kept(self.model):
             values = self._evaluate_source(source, batch_size)
@@ -262,21 +265,23 @@ class Trainer:
         """Return loss and metrics over all samples; None if Ctrl-C came while computing."""
         self.model.eval()
         total = 0.0
-        outputs = []
+        kept = []
         for selection in slices(source.rows, batch_size):
             batch = source.batch(selection)
             loss, output = self._evaluation_step(batch)
             total += loss * loss_share(self.loss, batch.size)
             if self.metrics:
-                outputs.append(output)
+                assert batch.target is not None
+                kept.append(kept_output(self.metrics, batch.target, output))
             if watch is not None and watch.requested:
                 return None
         values = {f"{prefix}loss": total / source.rows}
         if self.metrics:
+            assert source.target is not None
             values |= metric_values(
                 self.metrics,
                 source.target,
-                _join(outputs),
+                kept,
                 from_logits=self.from_logits,
                 prefix=prefix,
             )
@@ -374,12 +379,12 @@ class Trainer:
         validation = [f"val_{name}" for name in names] if with_validation else []
         return (*names, *validation, "lr")
 
-    def _dtype(self) -> np.dtype[Any]:
+    def _dtype(self) -> DType:
         """The floating-point type for data: that of the first floating parameter."""
         for parameter in self.model.parameters():
             if parameter.dtype.is_floating:
-                return parameter.dtype.compute
-        return np.dtype(np.float32)
+                return parameter.dtype
+        return float32
 
 
 def _join(parts: Sequence[Any]) -> Any:
