@@ -22,7 +22,7 @@ from steepest.array.conversion import as_value
 from steepest.autodiff.custom import all_at_once
 from steepest.autodiff.modes import enable_grad
 from steepest.autodiff.reverse import reverse
-from steepest.errors import ArgumentError, RetraceWarning
+from steepest.errors import ArgumentError, RetraceWarning, did_you_mean
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text
@@ -44,7 +44,9 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def compile(function: Callable[Parameters, Result]) -> Compiled[Parameters, Result]:
+def compile(
+    function: Callable[Parameters, Result], *, back_end: str | None = None
+) -> Compiled[Parameters, Result]:
     """Turn a function on tensors into one program, which is traced once and then only run.
 
     Args:
@@ -52,20 +54,25 @@ def compile(function: Callable[Parameters, Result]) -> Compiled[Parameters, Resu
             become inputs of the program; any other argument must be hashable and is baked in.
             It may call `backward()` and `optimizer.step()`: tensors that it assigns to are
             updated by the program.
+        back_end: `"evaluator"`, the NumPy interpreter, or `"native"`, machine code; default: what
+            `STEEPEST_BACK_END` says, else the evaluator.
 
     A new program is made when shapes, data types, baked-in arguments, or the plain attributes of
     a module (such as training mode) differ from those of earlier calls. The 64 programs used last
     are kept; a function that is traced again and again is warned about (RetraceWarning). Inside,
     tensors have no numbers, so Python cannot branch on them (TraceError names the line).
     """
-    return Compiled(function, _back_end())
+    return Compiled(function, find_back_end(back_end or options().back_end))
 
 
-def _back_end() -> BackEnd:
-    """The back end that the options choose; the native one loads llvmlite at its first use."""
-    if options().back_end == "native":
-        return compile_natively
-    return Evaluator
+def find_back_end(name: str) -> BackEnd:
+    """The back end of a name; the native one loads llvmlite at its first use."""
+    back_ends: dict[str, BackEnd] = {"evaluator": Evaluator, "native": compile_natively}
+    if name not in back_ends:
+        raise ArgumentError(
+            f"compile: no back end is called {name!r}.{did_you_mean(name, back_ends)}"
+        )
+    return back_ends[name]
 
 
 def compile_natively(graph: Graph) -> Executable:

@@ -128,20 +128,17 @@ def _prepare(request: TrainRequest, output: Output) -> PreparedTable:
         request.target,
         task=request.task,
         columns=kinds,
-        validation=VALIDATION_SHARE * (1 - request.test_fraction),
+        validation=0.0,
         test=request.test_fraction,
         seed=request.seed,
         time_column=request.time_column,
         group_column=request.group_column,
+        numeric_transform="log_robust",
     )
     for note in prepared.notes:
         output.note(note)
     output.say(_plan(prepared))
     return prepared
-
-
-VALIDATION_SHARE = 0.2
-"""Share of the rows not kept away for the test that decide when training stops."""
 
 
 def _plan(prepared: PreparedTable) -> str:
@@ -151,9 +148,7 @@ def _plan(prepared: PreparedTable) -> str:
         kind = f"one of {len(target.classes)} classes"
     else:
         kind = "a number"
-    parts = [f"{len(prepared.train):,} to train"]
-    if prepared.validation is not None:
-        parts.append(f"{len(prepared.validation):,} to decide when to stop")
+    parts = [f"{len(prepared.train):,} to train and check"]
     if prepared.test is not None:
         parts.append(f"{len(prepared.test):,} for the final measurement")
     columns = count(len(prepared.schema.used), "column")

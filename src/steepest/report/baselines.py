@@ -1,7 +1,7 @@
 """What a network must beat: one and the same answer, and a linear model.
 
 Both see the same rows and the same prepared columns as the network. The strength of the linear
-model's penalty is chosen on the validation part, as the network's stopping point is.
+model's penalty is chosen on training rows that are held out, as the network's stopping point is.
 """
 
 from __future__ import annotations
@@ -74,73 +74,92 @@ def design_matrix(numbers: Array, categories: Array, levels: Sequence[int]) -> A
     return np.concatenate(parts, axis=1)
 
 
-def fit_ridge(x: Array, y: Array, x_validation: Array, y_validation: Array) -> LinearModel:
+def fit_ridge(x: Array, y: Array) -> LinearModel:
     """Ridge regression in closed form (Hoerl and Kennard 1970).
 
-    Minimises `mean((x w + b - y)^2) + penalty * |w|^2` for each of `PENALTIES` and keeps the one
-    with the least squared error on the validation part. All penalties share one decomposition.
+    Minimises `mean((x w + b - y)^2) + penalty * |w|^2`. Of `PENALTIES` it takes the one with the
+    least squared error on a fifth of the rows, held out, and then fits all rows.
 
     Args:
         x: training rows, shape `(rows, columns)`; at most `MAX_ROWS` of them are used.
         y: what to predict, shape `(rows,)`.
-        x_validation, y_validation: the rows that choose the penalty.
     """
     x, y = _few_rows(x, y)
+    fitted, held_out = _holdout(len(x))
+    candidates = _ridge_path(x[fitted], y[fitted], PENALTIES)
+
+    def squared_error(model: LinearModel) -> float:
+        return float(np.square(model.outputs(x[held_out])[:, 0] - y[held_out]).mean())
+
+    best = min(candidates, key=squared_error)
+    return _ridge_path(x, y, (best.penalty,))[0]
+
+
+def _ridge_path(x: Array, y: Array, penalties: Sequence[float]) -> list[LinearModel]:
+    """A ridge regression for each penalty, all by one decomposition."""
     x_mean, y_mean = x.mean(axis=0), float(y.mean())
     centred = x - x_mean
     values, vectors = np.linalg.eigh(centred.T @ centred / len(x))
     values = np.maximum(values, 0.0)
     slope = vectors.T @ (centred.T @ (y - y_mean) / len(x))
-
-    def fit(penalty: float) -> LinearModel:
+    models = []
+    for penalty in penalties:
         weights = vectors @ (slope / (values + penalty))
         bias = np.array([y_mean - x_mean @ weights])
-        return LinearModel(weights[:, None], bias, penalty)
-
-    def squared_error(model: LinearModel) -> float:
-        return float(np.square(model.outputs(x_validation)[:, 0] - y_validation).mean())
-
-    return min((fit(penalty) for penalty in PENALTIES), key=squared_error)
+        models.append(LinearModel(weights[:, None], bias, penalty))
+    return models
 
 
-def fit_logistic(
-    x: Array, labels: Array, classes: int, x_validation: Array, labels_validation: Array
-) -> LinearModel:
+def fit_logistic(x: Array, labels: Array, classes: int) -> LinearModel:
     """Multinomial logistic regression, by L-BFGS.
 
-    Minimises the mean cross-entropy plus `penalty / 2 * |w|^2` from the strongest penalty to the
-    weakest, each from where the one before ended, and keeps the one with the least cross-entropy
-    on the validation part. It stops once that has risen twice.
+    Minimises the mean cross-entropy plus `penalty / 2 * |w|^2`, from the strongest penalty to the
+    weakest, each from where the one before ended. It takes the penalty with the least
+    cross-entropy on a fifth of the rows, held out (the search ends once that has risen twice), and
+    then fits all rows.
 
     Args:
         x: training rows, shape `(rows, columns)`; at most `MAX_ROWS` of them are used.
         labels: class numbers from 0, shape `(rows,)`.
         classes: number of classes.
-        x_validation, labels_validation: the rows that choose the penalty.
     """
     x, labels = _few_rows(x, labels)
     mean, spread = x.mean(axis=0), x.std(axis=0)
     spread[spread == 0] = 1.0
     scaled = (x - mean) / spread
+    penalty, flat = _best_penalty(scaled, labels, classes)
+    flat = minimise(_cross_entropy_loss(scaled, labels, classes, penalty), flat)
+    table = flat.reshape(-1, classes)
+    weights = table[:-1] / spread[:, None]
+    return LinearModel(weights, table[-1] - mean @ weights, penalty)
+
+
+def _best_penalty(x: Array, labels: Array, classes: int) -> tuple[float, Array]:
+    """The best penalty on rows held out, and the weights (in a row) fitted to the others."""
+    fitted, held_out = _holdout(len(x))
     flat = np.zeros((x.shape[1] + 1) * classes)
-    flat[-classes:] = np.log((np.bincount(labels, minlength=classes) + 1.0) / (len(x) + classes))
-    best: LinearModel | None = None
-    least, risen = np.inf, 0
+    shares = np.bincount(labels[fitted], minlength=classes) + 1.0
+    flat[-classes:] = np.log(shares / shares.sum())
+    best, least, risen = (PENALTIES[-1], flat), np.inf, 0
     for penalty in reversed(PENALTIES):
-        loss = _cross_entropy_loss(scaled, labels, classes, penalty)
-        flat = minimise(loss, flat)
+        flat = minimise(_cross_entropy_loss(x[fitted], labels[fitted], classes, penalty), flat)
         table = flat.reshape(-1, classes)
-        weights = table[:-1] / spread[:, None]
-        model = LinearModel(weights, table[-1] - mean @ weights, penalty)
-        error = cross_entropy(model.outputs(x_validation), labels_validation)
+        error = cross_entropy(x[held_out] @ table[:-1] + table[-1], labels[held_out])
         if error < least:
-            best, least, risen = model, error, 0
+            best, least, risen = (penalty, flat), error, 0
         else:
             risen += 1
         if risen == 2:
             break
-    assert best is not None
     return best
+
+
+def _holdout(rows: int) -> tuple[Array, Array]:
+    """Positions of four fifths of the rows and of the last fifth; of all rows twice if too few."""
+    if rows < 5:
+        return np.arange(rows), np.arange(rows)
+    order = np.random.default_rng(1).permutation(rows)
+    return order[rows // 5 :], order[: rows // 5]
 
 
 def _cross_entropy_loss(

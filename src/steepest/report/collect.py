@@ -17,6 +17,7 @@ from steepest.data.tables import (
     collected_notes,
 )
 from steepest.errors import DataError
+from steepest.models.tabular.measures import table_metrics
 from steepest.nn.summary import Summary
 from steepest.report import baselines
 from steepest.report.columns import column_facts
@@ -32,14 +33,8 @@ from steepest.report.contents import (
 from steepest.report.importance import permutation_importance
 from steepest.report.mistakes import describe_rows, worst_rows
 from steepest.train.history import History as TrainingHistory
-from steepest.train.metrics import compute, compute_all
 
 Array = np.ndarray[Any, Any]
-METRICS = {
-    "regression": ("mae", "rmse", "r2"),
-    "binary": ("accuracy", "f1", "roc_auc", "log_loss"),
-    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "log_loss"),
-}
 MISTAKES = 10
 
 
@@ -155,21 +150,6 @@ def layer_rows(summary: Summary) -> list[LayerRow]:
     ]
 
 
-def test_metrics(target: Target, truth: Array, answer: Array) -> dict[str, float]:
-    """The metrics of the target's task.
-
-    Args:
-        target: the column that was predicted.
-        truth: its true values as the table has them, shape `(rows,)`.
-        answer: predicted numbers `(rows,)`, or class probabilities `(rows, classes)`.
-    """
-    if not target.is_classification:
-        return compute_all(METRICS["regression"], truth, answer)
-    codes = _codes(target, truth)
-    scores = answer[:, 1] if target.task == "binary" else answer
-    return {name: compute(name, codes, scores) for name in METRICS[target.task]}
-
-
 def report_history(history: TrainingHistory) -> History:
     """The training history as the report takes it: losses, and what was measured on validation."""
     metrics = {
@@ -189,12 +169,6 @@ def report_history(history: TrainingHistory) -> History:
     )
 
 
-def _codes(target: Target, truth: Array) -> Array:
-    """Class numbers of class labels."""
-    places = {label: place for place, label in enumerate(target.classes)}
-    return np.array([places[label] for label in truth.tolist()], dtype=np.int64)
-
-
 def _shown(target: Target, values: Array) -> Array:
     """Numbers as they are; class labels as text."""
     if not target.is_classification:
@@ -208,7 +182,7 @@ def _labels(target: Target, probabilities: Array) -> Array:
 
 def _predictor(target: Target, name: str, truth: Array, answer: Array, note: str = "") -> Predictor:
     predictions = _labels(target, answer) if target.is_classification else answer
-    return Predictor(name, test_metrics(target, truth, answer), predictions, note)
+    return Predictor(name, table_metrics(target, truth, answer), predictions, note)
 
 
 def _baselines(
@@ -216,27 +190,41 @@ def _baselines(
 ) -> tuple[Predictor, Predictor]:
     """The linear model and the constant answer, measured on the test part."""
     target, train = prepared.target, prepared.train
-    chooser = prepared.validation or train
+    chooser = prepared.validation
+    if chooser is None:
+        train, chooser = _parted(train)
     matrices = [_matrix(prepared.preprocessor, part) for part in (train, chooser, test)]
     if target.is_classification:
         model = baselines.fit_logistic(
             matrices[0], train.targets, target.n_classes, matrices[1], chooser.targets
         )
         linear = model.probabilities(matrices[2])
-        constant = baselines.constant_probabilities(train.targets, target.n_classes, len(truth))
+        constant = baselines.constant_probabilities(
+            prepared.train.targets, target.n_classes, len(truth)
+        )
         commonest = target.classes[int(constant[0].argmax())]
         name, kind = f"Always “{commonest}”", "logistic regression"
     else:
         model = baselines.fit_ridge(matrices[0], train.targets, matrices[1], chooser.targets)
         linear = target.decode(model.outputs(matrices[2])[:, 0], clip=True)
-        values = target.values(prepared.frame[train.rows])
+        values = target.values(prepared.frame[prepared.train.rows])
         constant = baselines.constant_number(values, len(truth))
         name, kind = "Always the mean", "ridge regression"
-    note = f"{kind} on the same columns, its strength chosen on the validation part"
+    note = f"{kind} on the same columns, its strength chosen on training rows kept aside"
     return (
         _predictor(target, "Linear model", truth, linear, note),
         _predictor(target, name, truth, constant),
     )
+
+
+def _parted(part: TablePart) -> tuple[TablePart, TablePart]:
+    """A part in two: every fifth row chooses, the others train."""
+    chooses = np.arange(len(part)) % 5 == 4
+    train, chooser = (
+        TablePart(part.rows[rows], part.arrays.take(rows), part.targets[rows])
+        for rows in (~chooses, chooses)
+    )
+    return (train, chooser) if len(chooser) else (part, part)
 
 
 def _matrix(preprocessor: TablePreprocessor, part: TablePart) -> Array:

@@ -45,6 +45,7 @@ class TrainingStep:
         keeps_output: whether the model's outputs are handed back.
         watches_gradients: whether the norm of each gradient, before clipping, is handed back.
         compiled: whether the step runs as a compiled program.
+        back_end: what runs the program; see `steepest.compile`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class TrainingStep:
         keeps_output: bool,
         watches_gradients: bool,
         compiled: bool,
+        back_end: str | None = None,
     ) -> None:
         self._model = model
         self._loss = batch_loss(loss, weighted)
@@ -67,7 +69,7 @@ class TrainingStep:
         self._clip_value = clip_value
         self._keeps_output = keeps_output
         self._watches_gradients = watches_gradients
-        self._run = st.compile(self._step) if compiled else self._step
+        self._run = st.compile(self._step, back_end=back_end) if compiled else self._step
 
     def _step(self, inputs: Any, named: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
         output = self._model(*inputs, **named)
@@ -117,9 +119,17 @@ class EvaluationStep:
         model: the network, in evaluation mode when called.
         loss: `loss(output, target)`, or None to predict only.
         compiled: whether the step runs as a compiled program.
+        back_end: what runs the program; see `steepest.compile`.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss | None, *, compiled: bool) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss | None,
+        *,
+        compiled: bool,
+        back_end: str | None = None,
+    ) -> None:
         compute_loss = None if loss is None else batch_loss(loss, weighted=False)
 
         def step(inputs: Any, named: Any, target: Any, weight: Any) -> tuple[Any, Any]:
@@ -128,7 +138,7 @@ class EvaluationStep:
                 value = None if compute_loss is None else compute_loss(output, target, weight)
                 return value, output
 
-        self.run = st.compile(step) if compiled else step
+        self.run = st.compile(step, back_end=back_end) if compiled else step
 
     def __call__(self, batch: Batch) -> tuple[float, Any]:
         """Return the batch's loss (0 when only predicting) and the output as arrays."""

@@ -64,6 +64,7 @@ class Trainer:
             (dropout). One seed on one machine gives the same bits every time. (The first weights
             were drawn when the model was built: `st.random.seed`.)
         compile: whether steps run as compiled programs; False to debug the model with prints.
+        back_end: what runs the programs: `"evaluator"` or `"native"`; see `steepest.compile`.
         from_logits: what the model's output means to metrics of labels and probabilities;
             default: what the loss tells (logits for `nn.CrossEntropyLoss`, probabilities for
             `nn.BCELoss`).
@@ -89,6 +90,7 @@ class Trainer:
         clip_value: float | None = None,
         seed: int = 0,
         compile: bool = True,
+        back_end: str | None = None,
         from_logits: bool | None = None,
     ) -> None:
         check_model(model, optimizer)
@@ -109,6 +111,7 @@ class Trainer:
         self.clip_value = clip_value
         self.seed = seed
         self.compile = compile
+        self.back_end = back_end
         self.from_logits = resolve_logits(loss, from_logits, self.metrics)
         self.history = History()
         self.epochs = 0
@@ -116,8 +119,8 @@ class Trainer:
         self.figure_names: tuple[str, ...] = ()
         self._generator = st.random.Generator(seed)
         self._training_steps: dict[tuple[Any, ...], TrainingStep] = {}
-        self._evaluation_step = EvaluationStep(model, loss, compiled=compile)
-        self._prediction_step = EvaluationStep(model, None, compiled=compile)
+        self._evaluation_step = EvaluationStep(model, loss, compiled=compile, back_end=back_end)
+        self._prediction_step = EvaluationStep(model, None, compiled=compile, back_end=back_end)
         self._loop: FitLoop | None = None
 
     def fit(
@@ -349,6 +352,7 @@ class Trainer:
                 keeps_output=bool(self.metrics),
                 watches_gradients=watch,
                 compiled=self.compile,
+                back_end=self.back_end,
             )
         return self._training_steps[key]
 

@@ -1,4 +1,4 @@
-"""Numbers -> numbers of about unit size: robust, standard or quantile scaling.
+"""Numbers -> numbers of about unit size: robust, logarithmic, standard or quantile scaling.
 
 A scaler is learned column by column from the training rows and applied to any row. Missing values
 (NaN) are passed over while learning, and become 0 when applied: the middle of the training data in
@@ -7,6 +7,8 @@ every method. No finite input gives NaN or infinity.
 - `robust` (Holzmuller, Grinsztajn and Steinwart, "Better by default", arXiv 2407.04491): subtract
   the median; divide by the distance between the quartiles, or, if that is 0, by half the distance
   between least and greatest; then clip smoothly to (-3, 3): `x / sqrt(1 + (x / 3)^2)`.
+- `log_robust`: columns without negative values whose skewness is beyond 1, and which a logarithm
+  makes less skewed, become `log(1 + x / m)`, m the median of the values above 0; then `robust`.
 - `standard`: subtract the mean, divide by the standard deviation.
 - `quantile`: the value's rank among the training values, as a quantile of the normal distribution;
   linear between up to 1,000 quantiles, and from -3.1 to 3.1 for a continuous column.
@@ -27,9 +29,9 @@ from steepest.data.tables.documents import as_number, check_keys
 from steepest.data.tables.messages import check_keyword
 from steepest.errors import CheckpointError
 
-Method = Literal["robust", "standard", "quantile"]
+Method = Literal["robust", "log_robust", "standard", "quantile"]
 METHODS: tuple[str, ...] = get_args(Method)
-SCALER_KEYS = ("method", "centers", "scales", "quantiles")
+SCALER_KEYS = ("method", "centers", "scales", "quantiles", "log_units")
 
 CLIP = 3.0
 LARGEST = 1e30
@@ -43,16 +45,19 @@ class Scaler:
     """A learned scaling of `n_columns` columns.
 
     Attributes:
-        method: `robust`, `standard` or `quantile`.
+        method: `robust`, `log_robust`, `standard` or `quantile`.
         centers: (n_columns,) what is subtracted; NaN-free.
         scales: (n_columns,) what the difference is divided by; 0 marks a constant column.
         quantiles: for `quantile`, each column's ascending quantiles; otherwise empty.
+        log_units: for `log_robust`, (n_columns,) the m of the module; 0 where no logarithm is
+            taken. Otherwise empty.
     """
 
     method: Method
     centers: np.ndarray
     scales: np.ndarray
     quantiles: tuple[np.ndarray, ...] = field(default=())
+    log_units: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scaler) and self.to_dict() == other.to_dict()
@@ -69,22 +74,26 @@ class Scaler:
 
         Args:
             values: (n_rows, n_columns) float64; NaN is missing.
-            method: `robust`, `standard` or `quantile`.
+            method: `robust`, `log_robust`, `standard` or `quantile`.
         """
         check_keyword(method, METHODS, "numeric_transform")
         chosen = cast(Method, method)
         values = np.clip(values, -LARGEST_INPUT, LARGEST_INPUT)
+        log_units = np.empty(0)
+        if chosen == "log_robust":
+            log_units = np.array([log_unit(column) for column in values.T])
+            values = take_logarithms(values, log_units)
         width = max(1, BLOCK_VALUES // max(1, len(values)))
         blocks = [
             fit_block(values[:, start : start + width], chosen)
             for start in range(0, values.shape[1], width)
         ]
         if not blocks:
-            return cls(chosen, np.empty(0), np.empty(0))
+            return cls(chosen, np.empty(0), np.empty(0), log_units=log_units)
         centers = np.concatenate([centers for centers, _, _ in blocks])
         scales = np.concatenate([scales for _, scales, _ in blocks])
         quantiles = tuple(each for _, _, columns in blocks for each in columns)
-        return cls(chosen, centers, scales, quantiles)
+        return cls(chosen, centers, scales, quantiles, log_units)
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Scale rows.
@@ -96,6 +105,8 @@ class Scaler:
             (n_rows, n_columns) float32; missing values are 0.
         """
         values = np.clip(values, -LARGEST_INPUT, LARGEST_INPUT)
+        if self.method == "log_robust":
+            values = take_logarithms(values, self.log_units)
         if self.method == "quantile":
             scaled = self.rank(values)
         else:
@@ -105,7 +116,7 @@ class Scaler:
                 scaled = (values - self.centers) / divisors
             scaled = np.clip(scaled, -LARGEST, LARGEST)
             scaled[:, constant] = 0.0
-        if self.method == "robust":
+        if self.method in ("robust", "log_robust"):
             scaled = smooth_clip(scaled)
         scaled[np.isnan(scaled)] = 0.0
         return scaled.astype(np.float32)
@@ -130,6 +141,7 @@ class Scaler:
             "centers": self.centers.tolist(),
             "scales": self.scales.tolist(),
             "quantiles": [each.tolist() for each in self.quantiles],
+            "log_units": self.log_units.tolist(),
         }
 
     @classmethod
@@ -145,6 +157,9 @@ class Scaler:
         quantiles = tuple(
             number_array(each, "table scaler quantiles") for each in fields["quantiles"]
         )
+        log_units = number_array(fields["log_units"], "table scaler log_units")
+        if len(log_units) != (len(centers) if fields["method"] == "log_robust" else 0):
+            raise CheckpointError("table scaler: log_units do not fit the method.")
         wanted = len(centers) if fields["method"] == "quantile" else 0
         if len(scales) != len(centers) or len(quantiles) != wanted or np.any(scales < 0):
             raise CheckpointError(
@@ -152,13 +167,41 @@ class Scaler:
             )
         if any(len(each) < 2 or np.any(np.diff(each) < 0) for each in quantiles):
             raise CheckpointError("table scaler: quantiles must be two or more, ascending.")
-        return cls(fields["method"], centers, scales, quantiles)
+        return cls(fields["method"], centers, scales, quantiles, log_units)
 
 
 def number_array(value: Any, what: str) -> np.ndarray:
     if not isinstance(value, list):
         raise CheckpointError(f"{what}: expected a list of numbers.")
     return np.array([as_number(each, what) for each in value], dtype=np.float64)
+
+
+def log_unit(column: np.ndarray) -> float:
+    """The m of `log_robust` for one column, or 0 where the column stays as it is."""
+    present = column[~np.isnan(column)]
+    if not len(present) or present.min() < 0 or present.max() <= 0:
+        return 0.0
+    unit = float(np.median(present[present > 0]))
+    before = abs(skewness(present))
+    return unit if before > 1 and abs(skewness(np.log1p(present / unit))) < before else 0.0
+
+
+def skewness(values: np.ndarray) -> float:
+    """The third standardised moment; 0 for equal values. Computed without overflow."""
+    centred = values / max(float(np.abs(values).max()), 1e-300)
+    centred = centred - centred.mean()
+    spread = float(np.sqrt((centred**2).mean()))
+    return float((centred**3).mean()) / spread**3 if spread > 1e-9 else 0.0
+
+
+def take_logarithms(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """`log(1 + max(x, 0) / unit)` in the columns whose unit is above 0."""
+    chosen = units > 0
+    if not chosen.any():
+        return values
+    result = values.copy()
+    result[:, chosen] = np.log1p(np.maximum(values[:, chosen], 0.0) / units[chosen])
+    return result
 
 
 def fit_block(

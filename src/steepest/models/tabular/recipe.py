@@ -1,0 +1,182 @@
+"""How the network for tables is trained: sizes, folds, schedule, and which weights are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steepest.train.callbacks import Callback
+
+if TYPE_CHECKING:
+    from steepest.train.history import History
+    from steepest.train.trainer import Trainer
+
+CYCLES = 15
+"""The schedule's cycles end at 1/15, 3/15, 7/15 and 15/15 of the training."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The settings of a training on a table. The defaults were found by experiment.
+
+    Attributes:
+        members: networks trained side by side; each leaves out another fold of the rows.
+        width: size of each hidden layer.
+        depth: number of hidden layers.
+        learning_rate: the largest rate of weights.
+        bias_rate, scale_rate: rates of biases and of the feature scale, relative to that.
+        betas: of Adam.
+        epochs: passes over the rows; a multiple of 15 lets cycles end with epochs.
+        batch_size: rows of each member in a step.
+        label_smoothing: share of the target spread evenly over the classes.
+    """
+
+    members: int = 4
+    width: int = 128
+    depth: int = 3
+    learning_rate: float = 0.04
+    bias_rate: float = 0.1
+    scale_rate: float = 6.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    epochs: int = 120
+    batch_size: int = 256
+    label_smoothing: float = 0.1
+
+    def batch_for(self, rows: int) -> int:
+        """The batch size for so many rows of each member: small tables get smaller batches."""
+        return max(1, min(self.batch_size, rows))
+
+    def epochs_for(self, rows: int) -> int:
+        """Fewer epochs for large tables, so that training takes a bounded number of steps."""
+        steps = max(1, rows // self.batch_for(rows))
+        affordable = MOST_STEPS // steps // CYCLES * CYCLES
+        return max(CYCLES, min(self.epochs, affordable))
+
+
+MOST_STEPS = 12000
+
+
+def folds(rows: int, members: int, codes: np.ndarray | None, seed: int) -> np.ndarray:
+    """Return the fold of each row, from 0 to members - 1; classes are spread evenly.
+
+    Args:
+        codes: class codes of the rows; `None` for a regression.
+    """
+    order = np.random.default_rng([seed, 1]).permutation(rows)
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]
+    fold = np.empty(rows, np.int64)
+    fold[order] = np.arange(rows) % members
+    return fold
+
+
+def rows_of_members(fold: np.ndarray, members: int, inside: bool, seed: int) -> np.ndarray:
+    """Return the row numbers of each member as columns, (rows, members), in random order.
+
+    Args:
+        inside: the rows of the member's fold, which check it, or all others, which train it.
+
+    Folds differ by at most one row; the longer ones lose a random one.
+    """
+    random = np.random.default_rng([seed, 2 + inside])
+    columns = []
+    for member in range(members):
+        chosen = np.flatnonzero((fold == member) == inside)
+        columns.append(random.permutation(chosen))
+    shortest = min(len(column) for column in columns)
+    return np.stack([column[:shortest] for column in columns], axis=1)
+
+
+def rate_factor(progress: float) -> float:
+    """The learning rate's share of its largest value after `progress` (0 to 1) of the training.
+
+    Four cosine cycles, each twice as long as the one before: `(1 - cos(2 pi log2(1 + 15 p))) / 2`.
+    """
+    return 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * min(progress, 1.0))))
+
+
+def cycle_ends(epochs: int) -> list[int]:
+    """The epochs (from 1) at which a cycle of `rate_factor` ends and the rate is 0."""
+    ends = {max(1, round(epochs * share / CYCLES)) for share in (1, 3, 7, CYCLES)}
+    return sorted(ends)
+
+
+class CycleSelection(Callback):
+    """Keeps the weights of the best cycle; stops when a cycle ends worse than the one before.
+
+    Args:
+        epochs: the planned epochs.
+        judge: returns how bad the model is on the rows that each member left out.
+
+    Attributes:
+        best_value, best_epoch, best_weights: of the best cycle so far.
+    """
+
+    def __init__(self, epochs: int, judge: Callable[[], float]):
+        self._ends = cycle_ends(epochs)
+        self._judge = judge
+        self.best_value: float | None = None
+        self.best_epoch: int | None = None
+        self.best_weights: dict[str, Any] | None = None
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, record: Mapping[str, float]) -> None:
+        del record
+        if epoch not in self._ends:
+            return
+        value = self._judge()
+        if self.best_value is None or value <= self.best_value:
+            self.best_value = value
+            self.best_epoch = epoch
+            self.best_weights = trainer.model.state_dict()
+        elif epoch != self._ends[-1]:
+            trainer.stop(
+                f"stopped early: the cycle that ended with epoch {epoch} was worse on the rows "
+                f"left out than the one before"
+            )
+
+    def on_fit_end(self, trainer: Trainer, history: History) -> None:
+        if self.best_weights is None or history.interrupted:
+            return
+        history.best_epoch = self.best_epoch
+        trainer.model.load_state_dict(self.best_weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "best_value": self.best_value,
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        self.best_value = state_dict["best_value"]
+        self.best_epoch = state_dict["best_epoch"]
+        self.best_weights = state_dict["best_weights"]
+
+
+def best_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
+    """The factor on the logits that makes the log-loss smallest, between 1/5 and 5.
+
+    Args:
+        logits: (rows, classes).
+        codes: (rows,) true classes.
+    """
+    candidates = np.exp(np.linspace(math.log(0.2), math.log(5.0), 65))
+    losses = [log_loss(logits * factor, codes) for factor in candidates]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
+    """The mean negative log-probability of the true classes."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_total = np.log(np.exp(shifted).sum(axis=-1))
+    return float((log_total - shifted[np.arange(len(codes)), codes]).mean())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
