@@ -88,6 +88,7 @@ def test_shape_rule(primitive: Primitive, sample: Sample, dtype: st.DType) -> No
         assert np.asarray(array).shape == result_type.shape
         assert np.asarray(array).dtype == result_type.dtype.compute
         assert result._type == result_type
+        assert isinstance(result._stored(), np.ndarray)
         assert result._stored().dtype == result_type.dtype.storage
         assert result._stored().shape == result_type.shape
 

@@ -193,17 +193,20 @@ def promote(left: DType, right: DType) -> DType:
 
 def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
     """Widen stored bfloat16 bits (uint16) to float32 numbers."""
-    return (np.asarray(bits).astype(np.uint32) << np.uint32(16)).view(np.float32)
+    stored = np.asarray(bits)
+    wide = np.atleast_1d(stored).astype(np.uint32) << np.uint32(16)
+    return wide.view(np.float32).reshape(stored.shape)
 
 
 def float32_to_bfloat16(numbers: np.ndarray) -> np.ndarray:
     """Round float32 numbers to bfloat16 bits (uint16), to nearest with ties to even."""
-    numbers = np.ascontiguousarray(numbers, dtype=np.float32).reshape(np.shape(numbers))
+    shape = np.shape(numbers)
+    numbers = np.ascontiguousarray(numbers, dtype=np.float32)
     bits = numbers.view(np.uint32)
     rounding = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     rounded = ((bits + rounding) >> np.uint32(16)).astype(np.uint16)
     quiet_nan = ((bits >> np.uint32(16)) | np.uint32(0x0040)).astype(np.uint16)
-    return np.where(np.isnan(numbers), quiet_nan, rounded).astype(np.uint16)
+    return np.where(np.isnan(numbers), quiet_nan, rounded).astype(np.uint16).reshape(shape)
 
 
 def to_compute(array: np.ndarray, dtype: DType) -> np.ndarray:

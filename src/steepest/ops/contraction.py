@@ -70,21 +70,24 @@ def _infer_contract(left: TensorType, right: TensorType, *, spec: str) -> Tensor
 def _contract(left: np.ndarray, right: np.ndarray, *, spec: str) -> np.ndarray:
     """Bring both operands into the form of one batched matrix product, and the result back.
 
-    The order of additions depends on shapes and `spec` only: BLAS adds differently when an operand
-    is stored the other way round, so both are brought to their plain order first.
+    The order of additions does not depend on the order of axes in operands and result, nor on how
+    the numbers lie in memory: the letters of a group stand in alphabetical order, and BLAS, which
+    adds differently when a matrix is stored the other way round, gets both in plain order. So a
+    pass can turn a transposition into another `spec` without changing a bit.
     """
     left_letters, right_letters, output_letters = parse_spec(spec)
-    batch = [each for each in left_letters if each in right_letters and each in output_letters]
-    rows = [each for each in left_letters if each not in right_letters]
-    columns = [each for each in right_letters if each not in left_letters]
-    summed = [each for each in left_letters if each in right_letters and each not in batch]
+    shared = sorted(set(left_letters) & set(right_letters))
+    batch = [each for each in shared if each in output_letters]
+    summed = [each for each in shared if each not in output_letters]
+    rows = sorted(set(left_letters) - set(right_letters))
+    columns = sorted(set(right_letters) - set(left_letters))
     sizes = dict(zip(left_letters + right_letters, left.shape + right.shape, strict=True))
 
     def matrices(array: np.ndarray, letters: str, *groups: list[str]) -> np.ndarray:
         order = [letters.index(each) for group in groups for each in group]
         shape = [sizes[each] for each in groups[0]]
         shape += [int(np.prod([sizes[each] for each in group])) for group in groups[1:]]
-        return np.asarray(array, order="C").transpose(order).reshape(shape)
+        return np.asarray(array.transpose(order).reshape(shape), order="C")
 
     first = matrices(left, left_letters, batch, rows, summed)
     second = matrices(right, right_letters, batch, summed, columns)
