@@ -193,10 +193,12 @@ def cumulative_prod(
 def diff(
     x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None
 ) -> Tensor:
-    """Differences of neighbours along `axis`, taken `n` times."""
+    """Differences of neighbours along `axis`, taken `n` times (0 gives `x` itself)."""
     if n < 0:
         raise ArgumentError(located(f"diff: n is {n}, but must be 0 or more."))
     value = as_value(x)
+    if n == 0:
+        return value  # type: ignore[return-value]
     along = normal_axis(axis, type_of(value).ndim, "diff")
     dtype = type_of(value).dtype
     parts = [as_value(each, dtype) for each in (prepend, value, append) if each is not None]

@@ -359,10 +359,10 @@ class Tensor(Value):
 
     def flatten(self, start: int = 0, end: int = -1) -> Tensor:
         """Axes `start` to `end` joined into one."""
-        first = conversion.normal_axis(start, self.ndim, "flatten")
-        last = conversion.normal_axis(end, self.ndim, "flatten")
         if not self.ndim:
             return self.reshape(1)
+        first = conversion.normal_axis(start, self.ndim, "flatten")
+        last = conversion.normal_axis(end, self.ndim, "flatten")
         joined = int(np.prod(self.shape[first : last + 1]))
         return self.reshape((*self.shape[:first], joined, *self.shape[last + 1 :]))
 

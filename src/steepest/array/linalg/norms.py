@@ -25,7 +25,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
         ord: 2 for the Euclidean norm; 1, infinity (largest size), minus infinity (smallest size),
             0 (how many are not zero), or any other number.
 
-    The gradient of the Euclidean norm at zero is 0, as PyTorch has it.
+    Where the gradient does not exist, at zero, it is 0, as PyTorch has it.
     """
     (value,) = floating(x)
     axes = normal_axes(axis, len(shape_of(value)), "linalg.vector_norm")
@@ -40,14 +40,16 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
     if ord == 1:
         return sum(size, **over)
     if ord == 2:
-        return _root(sum(size * size, **over))
-    return pow(sum(pow(size, ord), **over), 1 / ord)
+        return _power(sum(size * size, **over), 0.5)
+    return _power(sum(_power(size, ord), **over), 1 / ord)
 
 
-def _root(total: Any) -> Tensor:
-    """The square root of a sum of squares, with gradient 0 at 0."""
-    is_zero = total == 0
-    return where(is_zero, 0.0, sqrt(where(is_zero, 1.0, total)))
+def _power(size: Any, exponent: float) -> Tensor:
+    """A power of numbers that are not negative, with gradient 0 at 0 (where it may be infinite)."""
+    is_zero = size == 0
+    safe = where(is_zero, 1.0, size)
+    of_zero = 0.0 if exponent > 0 else math.inf
+    return where(is_zero, of_zero, sqrt(safe) if exponent == 0.5 else pow(safe, exponent))
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
