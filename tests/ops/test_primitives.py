@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluated import compiled
 
 import steepest as st
 from steepest.errors import SteepestError
@@ -187,8 +188,8 @@ def test_compiled_is_eager_to_the_bit(
     def function(*varied: st.Tensor) -> Any:
         return run(primitive, varied, sample)
 
-    compiled = parts_of(st.compile(function)(*operands))
-    for eager, result in zip(parts_of(function(*operands)), compiled, strict=True):
+    results = parts_of(compiled(function)(*operands))
+    for eager, result in zip(parts_of(function(*operands)), results, strict=True):
         assert result._type == eager._type
         assert same_bits(result.numpy(), eager.numpy())
 
@@ -206,7 +207,7 @@ def test_compiled_gradient_is_eager_to_the_bit(
 
     if not parts_of(run(primitive, operands, sample))[0].dtype.is_differentiable:
         return
-    for eager, result in zip(function(*operands), st.compile(function)(*operands), strict=True):
+    for eager, result in zip(function(*operands), compiled(function)(*operands), strict=True):
         assert result._type == eager._type
         assert same_bits(result.numpy(), eager.numpy())
 
@@ -291,7 +292,7 @@ def test_bad_sample_names_the_line(primitive: Primitive, bad: Any) -> None:
 def test_bad_sample_is_refused_by_a_trace_too(primitive: Primitive, bad: Any) -> None:
     operands = [st.zeros(each.shape, dtype=each.dtype) for each in bad.operands]
     with pytest.raises(SteepestError) as caught:
-        st.compile(lambda *varied: apply(primitive, varied, bad.static))(*operands)
+        compiled(lambda *varied: apply(primitive, varied, bad.static))(*operands)
     assert str(caught.value).startswith(bad.message)
 
 
@@ -306,7 +307,7 @@ def test_position_outside_the_axis(name: str, wrong: int) -> None:
         REGISTRY[name](*operands, axis=0)
     assert str(caught.value).startswith(message)
     with pytest.raises(IndexError) as caught:
-        st.compile(lambda *varied: REGISTRY[name](*varied, axis=0))(*operands)
+        compiled(lambda *varied: REGISTRY[name](*varied, axis=0))(*operands)
     assert str(caught.value).startswith(message)
 
 

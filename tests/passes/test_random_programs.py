@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from evaluated import assert_same_bits, compiled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as strategies
 from random_programs import RandomProgram, random_program
@@ -28,17 +29,6 @@ EVERY_RUN_THE_SAME = settings(
 )
 
 
-def assert_same_bits(found: Sequence[Any], expected: Sequence[Any]) -> None:
-    """Equal to the bit, but for which NaN a NaN is."""
-    for left, right in zip(found, expected, strict=True):
-        left, right = np.asarray(left), np.asarray(right)
-        assert left.dtype == right.dtype
-        np.testing.assert_array_equal(left, right)
-        if left.dtype.kind == "f":
-            numbers = ~np.isnan(left)
-            np.testing.assert_array_equal(np.signbit(left)[numbers], np.signbit(right)[numbers])
-
-
 def stored(tensors: Sequence[st.Tensor]) -> list[np.ndarray]:
     """The numbers of tensors; those of bfloat16 widened, so that NaN is seen as such."""
     return [each.numpy() for each in tensors]
@@ -51,8 +41,8 @@ def test_every_stage_gives_the_same_bits(random: random_module.Random) -> None:
     verify(program.graph, after="building")
     eager = stored(replay(program.graph, program.tensors))
     check_passes(program, eager)
-    compiled = st.compile(lambda *inputs: replay(program.graph, inputs))(*program.tensors)
-    assert_same_bits(stored(compiled), eager)
+    results = compiled(lambda *inputs: replay(program.graph, inputs))(*program.tensors)
+    assert_same_bits(stored(results), eager)
 
 
 def check_passes(program: RandomProgram, expected: Sequence[np.ndarray]) -> None:
@@ -89,7 +79,7 @@ def test_gradients_agree(random: random_module.Random) -> None:
 
     gradient = st.grad(loss, argnums=range(len(inputs)))
     eager = gradient(*inputs)
-    assert_same_bits(stored(st.compile(gradient)(*inputs)), stored(eager))
+    assert_same_bits(stored(compiled(gradient)(*inputs)), stored(eager))
     generator = np.random.default_rng(0)
     directions = [st.asarray(generator.normal(size=each.shape)) for each in inputs]
     with np.errstate(all="ignore"):

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.errors import GraphError
+from steepest.errors import GraphError, did_you_mean
 from steepest.graph.dtypes import DType, by_name
 from steepest.graph.node import Graph, Node, NodeType, Operation, make_input, type_text
 from steepest.graph.types import UNKNOWN, Origin, TensorType
@@ -99,7 +99,7 @@ def from_text(text: str, operations: Mapping[str, Operation]) -> Graph:
     Raises:
         GraphError: a line that the grammar does not know.
     """
-    lines = [line.strip() for line in text.strip().splitlines()]
+    lines = [line.strip() for line in text.strip().splitlines()] or [""]
     header = _HEADER.fullmatch(lines[0])
     if header is None:
         raise GraphError(f"line 1 is not the head of a graph: {lines[0]!r}")
@@ -110,22 +110,24 @@ def from_text(text: str, operations: Mapping[str, Operation]) -> Graph:
         values[int(match["number"])] = node
         inputs.append(node)
     for number, line in enumerate(lines[1:], start=2):
-        if line.startswith("return"):
-            outputs = tuple(_value(found, values) for found in re.findall(r"%\d+", line))
-            return Graph(header["name"], tuple(inputs), outputs)
         try:
-            _parse_node(line, number, values, operations)
+            if line.startswith("return"):
+                outputs = tuple(_value(found, values) for found in re.findall(r"%\d+", line))
+                return Graph(header["name"], tuple(inputs), outputs)
+            _parse_node(line, values, operations)
         except (SyntaxError, ValueError, TypeError) as error:
             raise GraphError(f"line {number} cannot be read: {line!r}: {error}") from error
     raise GraphError("the graph has no return line.")
 
 
-def _parse_node(
-    line: str, number: int, values: dict[int, Node], operations: Mapping[str, Operation]
-) -> None:
+def _parse_node(line: str, values: dict[int, Node], operations: Mapping[str, Operation]) -> None:
     match = _NODE.fullmatch(line)
-    if match is None or match["op"] not in operations:
-        raise GraphError(f"line {number} is not a node: {line!r}")
+    if match is None:
+        raise GraphError("it is not a node.")
+    if match["op"] not in operations:
+        raise GraphError(
+            f"no operation is called {match['op']!r}." + did_you_mean(match["op"], operations)
+        )
     node_type = _parse_type(match["type"])
     operands, static = _parse_arguments(match["arguments"], values, node_type)
     origin = _parse_origin(match["origin"] or "")
