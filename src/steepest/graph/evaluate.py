@@ -32,6 +32,16 @@ def evaluate_operation(
     )
 
 
+def evaluate_node(node: Node, operands: Sequence[Any]) -> Any:
+    """As `evaluate_operation`; an error that the numbers caused names the user's line."""
+    assert node.op is not None
+    try:
+        return evaluate_operation(node.op, operands, node.static, node.type)
+    except (SteepestError, IndexError) as error:
+        place = f" At {node.origin}." if str(node.origin) else ""
+        raise type(error)(f"{error}{place}") from None
+
+
 def _as_compute(result: Any, dtype: DType) -> np.ndarray:
     """Give a result its exact type; for bfloat16, round it to what 16 bits can hold."""
     array = np.asarray(result)
@@ -78,17 +88,8 @@ class Evaluator:
         for node, array in zip(self.graph.inputs, arrays, strict=True):
             values[id(node)] = to_compute(array, node.tensor_type.dtype)
         for node, finished in zip(self._nodes, self._finished, strict=True):
-            assert node.op is not None
             operands = [values[id(operand)] for operand in node.operands]
-            try:
-                values[id(node)] = evaluate_operation(node.op, operands, node.static, node.type)
-            except (SteepestError, IndexError) as error:
-                raise type(error)(_located(node, error)) from None
+            values[id(node)] = evaluate_node(node, operands)
             for key in finished:
                 del values[key]
         return [to_storage(values[id(node)], node.tensor_type.dtype) for node in self.graph.outputs]
-
-
-def _located(node: Node, error: Exception) -> str:
-    """The message of an error that a node's numbers caused, with the user's line."""
-    return f"{error} At {node.origin}." if str(node.origin) else str(error)

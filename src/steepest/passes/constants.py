@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from steepest.graph.dtypes import bfloat16
-from steepest.graph.evaluate import evaluate_operation
+from steepest.graph.evaluate import evaluate_node
 from steepest.graph.node import Graph, Node, keep, rebuild
 from steepest.graph.types import TensorType
 from steepest.ops.sources import constant, full
@@ -27,14 +27,14 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         values = [_value_of(operand) for operand in operands]
         assert isinstance(node.type, TensorType)
-        with np.errstate(all="ignore"):
-            value = evaluate_operation(node.op, values, node.static, node.type)
+        value = evaluate_node(node, values)
         static: dict[str, Any] = {"value": value}
         if node.type.dtype is bfloat16:
             static["dtype"] = bfloat16
         return Node(constant, (), static, node.type, node.origin)
 
-    return rebuild(graph, rewrite)
+    with np.errstate(all="ignore"):
+        return rebuild(graph, rewrite)
 
 
 def _is_foldable(node: Node) -> bool:
@@ -51,5 +51,4 @@ def _is_constant(node: Node) -> bool:
 
 
 def _value_of(node: Node) -> Any:
-    assert node.op is not None
-    return evaluate_operation(node.op, (), node.static, node.type)
+    return evaluate_node(node, ())
