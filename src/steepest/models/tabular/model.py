@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,9 +22,11 @@ from steepest.data.tables import (
     prepare_table,
     read_table,
 )
-from steepest.data.tables.documents import new_document, open_document
+from steepest.data.tables.documents import as_number
+from steepest.data.tables.messages import note
 from steepest.errors import ArgumentError, CheckpointError, DataError
 from steepest.models.tabular.features import FeatureEncoder
+from steepest.models.tabular.files import DOCUMENT, read_model, write_model
 from steepest.models.tabular.measures import table_metrics
 from steepest.models.tabular.network import RowFeeder, TabularNetwork
 from steepest.models.tabular.recipe import (
@@ -40,24 +41,10 @@ from steepest.models.tabular.recipe import (
 )
 from steepest.nn.summary import Summary
 from steepest.train.callbacks import LearningRateSchedule
-from steepest.train.files import checksum, write_atomically
+from steepest.train.files import checksum
 from steepest.train.history import History
-from steepest.train.tensor_files import decode_tensors, encode_tensors, from_stored, stored
 from steepest.train.trainer import Trainer
 
-VERSION = 1
-DOCUMENT = "model.json"
-KEYS = (
-    "target",
-    "preprocessor",
-    "features",
-    "recipe",
-    "answer_range",
-    "temperature",
-    "history",
-    "settings",
-    "weights",
-)
 PREDICTION_ROWS = 4096
 BACK_END = "native"
 """What runs the training: machine code takes a fraction of the interpreter's time."""
@@ -144,11 +131,17 @@ class TableModel:
             recipe: other settings of the training.
             progress: `"auto"`, `"bar"`, `"lines"` or `"none"`.
             checkpoint: a folder to save to after every epoch.
-            resume: go on from the newest checkpoint there.
+            resume: go on from the newest checkpoint there; the result is bitwise equal to that of
+                a training that was never cut off.
+
+        What was decided about the table (columns left out, a logarithm learned) is said as
+        `DataWarning`s, except for a `PreparedTable`, which holds it in `notes`.
 
         Raises:
             DataError: data that cannot be learned from; the message says what to do.
+            CheckpointError: the checkpoint is of a training on other data or by another recipe.
         """
+        _check_seed(seed)
         prepared = _prepared(source, target, task, columns, seed)
         chosen = recipe or Recipe()
         if epochs is not None:
@@ -217,33 +210,22 @@ class TableModel:
         """Save to a folder, which is made if need be: `model.json` and a safetensors file.
 
         The JSON file names the weights file by its checksum and is written last, so a model is
-        there as a whole or not at all.
+        there as a whole or not at all, and one that was there before stays usable until then.
+
+        Raises:
+            CheckpointError: the disk refused.
         """
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: stored(value) for name, value in self.network.state_dict().items()}
-        content = encode_tensors(tensors)
-        name = f"weights-{checksum(content)[:16]}.safetensors"
-        write_atomically(folder / name, content)
-        document = new_document(
-            "table_model",
-            VERSION,
-            {
-                "target": self.target.to_dict(),
-                "preprocessor": self.preprocessor.to_dict(),
-                "features": self.features.to_dict(),
-                "recipe": dataclasses.asdict(self.recipe),
-                "answer_range": list(self.answer_range),
-                "temperature": self.temperature,
-                "history": self.history.to_dict(),
-                "settings": self.settings,
-                "weights": {"file": name, "checksum": checksum(content)},
-            },
-        )
-        write_atomically(folder / DOCUMENT, json.dumps(document, indent=1).encode())
-        for old in folder.glob("weights-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        fields = {
+            "target": self.target.to_dict(),
+            "preprocessor": self.preprocessor.to_dict(),
+            "features": self.features.to_dict(),
+            "recipe": dataclasses.asdict(self.recipe),
+            "answer_range": list(self.answer_range),
+            "temperature": self.temperature,
+            "history": self.history.to_dict(),
+            "settings": self.settings,
+        }
+        write_model(Path(path), fields, self.network.state_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
@@ -253,7 +235,7 @@ class TableModel:
             CheckpointError: there is no model, or its files are damaged or do not fit together.
         """
         folder = Path(path)
-        fields = open_document(_read_document(folder), "table_model", VERSION, KEYS)
+        fields, weights = read_model(folder)
         try:
             recipe = Recipe(**{**fields["recipe"], "betas": tuple(fields["recipe"]["betas"])})
             model = cls(
@@ -262,18 +244,16 @@ class TableModel:
                 FeatureEncoder.from_dict(fields["features"]),
                 recipe,
             )
-            low, high = fields["answer_range"]
-            model.answer_range = (float(low), float(high))
-            model.temperature = float(fields["temperature"])
+            low, high = (as_number(each, "answer_range") for each in fields["answer_range"])
+            model.answer_range = (low, high)
+            model.temperature = as_number(fields["temperature"], "temperature")
             model.history = History.from_dict(fields["history"])
             model.settings = dict(fields["settings"])
-            weights = fields["weights"]
-            file, expected = str(weights["file"]), str(weights["checksum"])
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, CheckpointError):
                 raise
             raise CheckpointError(f"{folder / DOCUMENT} is damaged: {error!r}.") from error
-        model.network.load_state_dict(_read_weights(folder / Path(file).name, expected))
+        model.network.load_state_dict(weights)
         return model
 
 
@@ -316,7 +296,7 @@ class _Training:
             seed=self.seed,
             back_end=BACK_END,
         )
-        judge = CycleSelection(self.epochs, lambda: self._judge(trainer))
+        judge = CycleSelection(self.epochs, lambda: self._judge(trainer), self._identity())
         model.history = trainer.fit(
             self.train_rows,
             self.answers[self.train_rows],
@@ -333,6 +313,16 @@ class _Training:
             logits, codes = self._checked(trainer)
             model.temperature = best_temperature(logits, codes)
         model.settings = self._settings()
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with to be resumed, beyond what the trainer checks."""
+        recipe = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self.model.recipe).items()
+        }
+        matrix = np.ascontiguousarray(self.feeder.matrix.numpy())
+        features = f"{matrix.shape} {checksum(matrix.tobytes())[:16]}"
+        return {**recipe, "epochs": self.epochs, "features": features}
 
     def _optimizer(self) -> optim.Optimizer:
         """Adam with rates of their own for weights, biases and the feature scale."""
@@ -391,6 +381,13 @@ class _Training:
         }
 
 
+def _check_seed(seed: Any) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ArgumentError(
+            f"TableModel.fit: seed must be a whole number of at least 0, not {seed!r}."
+        )
+
+
 def _prepared(
     source: Any,
     target: str | None,
@@ -408,7 +405,7 @@ def _prepared(
         return source
     if target is None:
         raise ArgumentError("TableModel.fit: target= must name the column to predict.")
-    return prepare_table(
+    prepared = prepare_table(
         source,
         target,
         task=task,
@@ -418,6 +415,9 @@ def _prepared(
         seed=seed,
         numeric_transform="log_robust",
     )
+    for each in prepared.notes:
+        note(each)
+    return prepared
 
 
 def _training_part(prepared: PreparedTable) -> tuple[TableArrays, np.ndarray]:
@@ -445,27 +445,3 @@ def _for_few_rows(recipe: Recipe, rows: int) -> Recipe:
             f"others check."
         )
     return dataclasses.replace(recipe, members=min(recipe.members, rows))
-
-
-def _read_document(folder: Path) -> Any:
-    try:
-        return json.loads((folder / DOCUMENT).read_text("utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{str(folder)!r} holds no model: {DOCUMENT} is not there. Give the folder that "
-            f"TableModel.save or `steepest train` wrote."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / DOCUMENT} cannot be read: {error}.") from error
-
-
-def _read_weights(path: Path, expected: str) -> dict[str, Tensor]:
-    """The tensors of a weights file, once its checksum is right."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if checksum(content) != expected:
-        raise CheckpointError(f"{path} is damaged: its checksum is not the one in {DOCUMENT}.")
-    tensors, _ = decode_tensors(content, str(path))
-    return {name: from_stored(each) for name, each in tensors.items()}

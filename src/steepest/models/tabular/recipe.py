@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest.errors import ArgumentError
 from steepest.train.callbacks import Callback
+from steepest.train.loop import check_settings
 
 if TYPE_CHECKING:
     from steepest.train.history import History
     from steepest.train.trainer import Trainer
+
+LEAST_VALUES = {"members": 2, "width": 1, "depth": 0, "epochs": 1, "batch_size": 1}
+"""Two members at least, because each is checked on rows that only others learn from."""
 
 CYCLES = 15
 """The schedule's cycles end at 1/15, 3/15, 7/15 and 15/15 of the training."""
@@ -45,6 +50,22 @@ class Recipe:
     epochs: int = 120
     batch_size: int = 256
     label_smoothing: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST_VALUES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ArgumentError(
+                    f"Recipe: {name} must be a whole number of at least {least}, not {value!r}."
+                )
+        for name in ("learning_rate", "bias_rate", "scale_rate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ArgumentError(f"Recipe: {name} must be above 0, not {value!r}.")
+        if not 0 <= self.label_smoothing < 1:
+            raise ArgumentError(
+                f"Recipe: label_smoothing must be from 0 to below 1, not {self.label_smoothing!r}."
+            )
 
     def batch_for(self, rows: int) -> int:
         """The batch size for so many rows of each member: small tables get smaller batches."""
@@ -105,20 +126,32 @@ def cycle_ends(epochs: int) -> list[int]:
     return sorted(ends)
 
 
+FIRST_STOP = 3
+"""The cycle, from 1, after which training may stop early."""
+
+
 class CycleSelection(Callback):
     """Keeps the weights of the best cycle; stops when a cycle ends worse than the one before.
+
+    It does not stop before the third cycle: the first ones are short, and on a small table the
+    very first hardly moves the weights.
 
     Args:
         epochs: the planned epochs.
         judge: returns how bad the model is on the rows that each member left out.
+        identity: what a run that was cut off must agree with to be resumed, by name.
 
     Attributes:
         best_value, best_epoch, best_weights: of the best cycle so far.
     """
 
-    def __init__(self, epochs: int, judge: Callable[[], float]):
+    def __init__(
+        self, epochs: int, judge: Callable[[], float], identity: Mapping[str, Any] | None = None
+    ):
         self._ends = cycle_ends(epochs)
         self._judge = judge
+        self._identity = dict(identity or {})
+        self._last_value = math.inf
         self.best_value: float | None = None
         self.best_epoch: int | None = None
         self.best_weights: dict[str, Any] | None = None
@@ -132,7 +165,9 @@ class CycleSelection(Callback):
             self.best_value = value
             self.best_epoch = epoch
             self.best_weights = trainer.model.state_dict()
-        elif epoch != self._ends[-1]:
+        is_worse = value > self._last_value
+        self._last_value = value
+        if is_worse and epoch in self._ends[FIRST_STOP - 1 : -1]:
             trainer.stop(
                 f"stopped early: the cycle that ended with epoch {epoch} was worse on the rows "
                 f"left out than the one before"
@@ -149,12 +184,16 @@ class CycleSelection(Callback):
             "best_value": self.best_value,
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,
+            "last_value": self._last_value,
+            "identity": self._identity,
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        check_settings(state_dict["identity"], self._identity)
         self.best_value = state_dict["best_value"]
         self.best_epoch = state_dict["best_epoch"]
         self.best_weights = state_dict["best_weights"]
+        self._last_value = state_dict["last_value"]
 
 
 def best_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
