@@ -86,3 +86,9 @@ def trained(table: Path, target: str, folder: Path) -> Trained:
     result = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="steepest")
     assert result.exit_code == 0, result.output
     return Trained(folder, Result(result.exit_code, result.stdout, result.stderr))
+
+
+def weights_of(folder: Path) -> bytes:
+    """The bytes of a model's weights."""
+    (file,) = folder.glob("*.safetensors")
+    return file.read_bytes()

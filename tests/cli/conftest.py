@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ from command_samples import Command, Result, Trained, command_line, houses, mail
 from typer.testing import CliRunner
 
 from steepest.cli.app import app
+
+
+@pytest.fixture(scope="session", autouse=True)
+def evaluator() -> Iterator[None]:
+    """Trains by the evaluator in this process: short trainings are not worth compiling."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("steepest.models.tabular.model.BACK_END", "evaluator")
+        yield
 
 
 @pytest.fixture

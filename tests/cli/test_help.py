@@ -37,6 +37,12 @@ def test_version(steepest: Command) -> None:
     assert (shown.code, shown.out) == (0, f"steepest {version('steepest')}\n")
 
 
+def test_module_is_the_command() -> None:
+    line = [sys.executable, "-m", "steepest", "--version"]
+    shown = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert shown.stdout == f"steepest {version('steepest')}\n"
+
+
 def test_help_answers_without_loading_the_engine() -> None:
     code = (
         "import sys\n"

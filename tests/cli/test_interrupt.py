@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_samples import Command, command_line
+from command_samples import Command, command_line, weights_of
 
-EPOCHS = 12
+EPOCHS = 240
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
@@ -29,7 +29,7 @@ def test_interrupted_training_is_kept_and_resumes_to_the_same_bits(
     )
     assert running.stderr is not None
     for line in running.stderr:
-        if line.startswith(("epoch  3/", "epoch 3/")):
+        if line.startswith("epoch "):
             running.send_signal(signal.SIGINT)
             break
     out, err = running.communicate(timeout=60)
@@ -48,10 +48,9 @@ def test_interrupted_training_is_kept_and_resumes_to_the_same_bits(
 
     resumed = process("train", *options, "--output", "cut", "--resume", "--json")
     assert resumed.code == 0, resumed.out
-    assert resumed.json["epochs"] == EPOCHS
+    assert not resumed.json["interrupted"]
     assert not (tmp_path / "cut" / "checkpoint").exists()
     whole = process("train", *options, "--output", "whole", "--json")
     assert whole.code == 0
-    for weights in (tmp_path / "whole").glob("*.safetensors"):
-        assert weights.read_bytes() == (tmp_path / "cut" / weights.name).read_bytes()
+    assert weights_of(tmp_path / "cut") == weights_of(tmp_path / "whole")
     assert resumed.json["metrics"] == whole.json["metrics"]

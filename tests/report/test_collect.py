@@ -82,6 +82,7 @@ def test_regression_measures_are_those_of_the_test_part() -> None:
     assert report.split_sizes == {"train": 240, "validation": 80, "test": 80}
     assert report.history.validation_metrics == {"rmse": [100.0] * 10}
     assert (report.history.best_epoch, report.history.planned_epochs) == (9, 50)
+    assert report.history.learning_rate == [0.1] * 10
     assert "houses.csv" in render_html(report)
 
 

@@ -252,6 +252,13 @@ def test_odd_histories_still_make_a_page(history_of_one: History) -> None:
     assert not re.search(r'="[^"]*\b(nan|inf)\b', html)
 
 
+def test_learning_rate_is_drawn_where_no_measure_is() -> None:
+    curves = History([1.0, 0.5, 0.4], [1.0, 0.6, 0.5], {}, 3, learning_rate=[0.1, 0.2, 0.0])
+    assert "large ones explore" in Page(render_html(regression_report(history=curves))).text
+    flat = History([1.0, 0.5, 0.4], [1.0, 0.6, 0.5], {}, 3, learning_rate=[0.1, 0.1, 0.1])
+    assert "large ones explore" not in Page(render_html(regression_report(history=flat))).text
+
+
 def test_odd_predictions_still_make_a_page() -> None:
     for true, predicted in ([5.0], [5.0]), ([0.0, 0.0], [0.0, 0.0]), ([1e300, -1.0], [3.0, 2e-9]):
         model = Predictor("Network", {"mae": 0.0}, np.array(predicted))

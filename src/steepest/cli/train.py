@@ -25,6 +25,7 @@ from steepest.cli.folders import (
 )
 from steepest.cli.output import Output, to_json
 from steepest.cli.tables import TextFormat, kinds_of
+from steepest.cli.wording import as_typed
 from steepest.data.tables import PreparedTable, prepare_table
 from steepest.models.tabular import TableModel
 from steepest.report import Command, Report, write_html
@@ -33,7 +34,15 @@ from steepest.report.measures import metric_facts
 from steepest.report.numbers import count, duration
 from steepest.report.reading import read_curves
 from steepest.report.verdict import judge
+from steepest.train.checkpoint import Checkpoint
 from steepest.train.files import write_atomically
+
+NUMERIC_TRANSFORM = "log_robust"
+"""How numbers are scaled; what `TableModel.fit` chooses for a table that it prepares itself."""
+
+
+CHECKPOINT_SECONDS = 10.0
+"""How much work a crash may cost. Ctrl-C costs none: it is saved too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +101,13 @@ def train_command(request: TrainRequest, output: Output) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not request.resume:
         forget_checkpoint(folder)
+    checkpoint: Any = Checkpoint(folder / CHECKPOINT, None, every_seconds=CHECKPOINT_SECONDS)
     model = TableModel.fit(
         prepared,
         epochs=request.epochs,
         seed=request.seed,
         progress="auto" if output.is_talking else "none",
-        checkpoint=folder / CHECKPOINT,
+        checkpoint=checkpoint,
         resume=request.resume,
     )
     watch.lap("training")
@@ -133,7 +143,7 @@ def _prepare(request: TrainRequest, output: Output) -> PreparedTable:
         seed=request.seed,
         time_column=request.time_column,
         group_column=request.group_column,
-        numeric_transform="log_robust",
+        numeric_transform=NUMERIC_TRANSFORM,
     )
     for note in prepared.notes:
         output.note(note)
@@ -148,11 +158,12 @@ def _plan(prepared: PreparedTable) -> str:
         kind = f"one of {len(target.classes)} classes"
     else:
         kind = "a number"
-    parts = [f"{len(prepared.train):,} to train and check"]
-    if prepared.test is not None:
-        parts.append(f"{len(prepared.test):,} for the final measurement")
     columns = count(len(prepared.schema.used), "column")
-    return f"predicting {target.name}, {kind}, from {columns}; rows: {', '.join(parts)}"
+    test_rows = len(prepared.test) if prepared.test is not None else 0
+    return (
+        f"predicting {target.name}, {kind}, from {columns}: {len(prepared.train):,} rows to learn "
+        f"from, {test_rows:,} kept away for the final measurement"
+    )
 
 
 def _report(
@@ -180,7 +191,8 @@ def _report(
     )
     report = collect(run)
     watch.lap("measuring")
-    return dataclasses.replace(report, durations=dict(watch.seconds))
+    warnings = [as_typed(note) for note in report.warnings]
+    return dataclasses.replace(report, durations=dict(watch.seconds), warnings=warnings)
 
 
 def _split_note(request: TrainRequest) -> str:
@@ -196,7 +208,7 @@ def _split_note(request: TrainRequest) -> str:
 
 def _commands(request: TrainRequest) -> list[Command]:
     folder = quote(str(request.folder))
-    code = f"""from steepest.models.tabular import TableModel
+    code = f"""from steepest.models import TableModel
 
 model = TableModel.load({str(request.folder)!r})
 model.predict("new.csv")"""
@@ -205,7 +217,7 @@ model.predict("new.csv")"""
         Command("Measure it on other rows", f"steepest evaluate {folder} other.csv"),
         Command("See what it is made of", f"steepest summary {folder}"),
         Command("Use it from Python", code),
-        Command("Train it again, to the same bits", train_line(request)),
+        Command("Train it again, to the same bits", train_line(request, "--overwrite")),
     ]
 
 

@@ -12,7 +12,6 @@ import polars as pl
 from steepest.data.tables import (
     PreparedTable,
     TablePart,
-    TablePreprocessor,
     Target,
     collected_notes,
 )
@@ -157,8 +156,7 @@ def report_history(history: TrainingHistory) -> History:
         for name in history.names
         if name.startswith("val_") and name != "val_loss"
     }
-    was_validated = "val_loss" in history
-    validation = history["val_loss"] if was_validated else []
+    validation = history["val_loss"] if "val_loss" in history.names else ()
     return History(
         history["loss"],
         validation,
@@ -166,6 +164,7 @@ def report_history(history: TrainingHistory) -> History:
         history.best_epoch,
         history.planned_epochs,
         history.interrupted,
+        history["lr"] if "lr" in history.names else (),
     )
 
 
@@ -189,48 +188,34 @@ def _baselines(
     prepared: PreparedTable, test: TablePart, truth: Array
 ) -> tuple[Predictor, Predictor]:
     """The linear model and the constant answer, measured on the test part."""
-    target, train = prepared.target, prepared.train
-    chooser = prepared.validation
-    if chooser is None:
-        train, chooser = _parted(train)
-    matrices = [_matrix(prepared.preprocessor, part) for part in (train, chooser, test)]
+    target = prepared.target
+    learned_from = [part for part in (prepared.train, prepared.validation) if part is not None]
+    rows = np.concatenate([part.rows for part in learned_from])
+    matrix = np.concatenate([_matrix(prepared, part) for part in learned_from])
+    targets = np.concatenate([part.targets for part in learned_from])
     if target.is_classification:
-        model = baselines.fit_logistic(
-            matrices[0], train.targets, target.n_classes, matrices[1], chooser.targets
-        )
-        linear = model.probabilities(matrices[2])
-        constant = baselines.constant_probabilities(
-            prepared.train.targets, target.n_classes, len(truth)
-        )
+        model = baselines.fit_logistic(matrix, targets, target.n_classes)
+        linear = model.probabilities(_matrix(prepared, test))
+        constant = baselines.constant_probabilities(targets, target.n_classes, len(truth))
         commonest = target.classes[int(constant[0].argmax())]
         name, kind = f"Always “{commonest}”", "logistic regression"
     else:
-        model = baselines.fit_ridge(matrices[0], train.targets, matrices[1], chooser.targets)
-        linear = target.decode(model.outputs(matrices[2])[:, 0], clip=True)
-        values = target.values(prepared.frame[prepared.train.rows])
-        constant = baselines.constant_number(values, len(truth))
+        model = baselines.fit_ridge(matrix, targets)
+        linear = target.decode(model.outputs(_matrix(prepared, test))[:, 0], clip=True)
+        constant = baselines.constant_number(target.values(prepared.frame[rows]), len(truth))
         name, kind = "Always the mean", "ridge regression"
-    note = f"{kind} on the same columns, its strength chosen on training rows kept aside"
+    note = f"{kind} on the same columns, its penalty chosen on training rows held out"
     return (
         _predictor(target, "Linear model", truth, linear, note),
         _predictor(target, name, truth, constant),
     )
 
 
-def _parted(part: TablePart) -> tuple[TablePart, TablePart]:
-    """A part in two: every fifth row chooses, the others train."""
-    chooses = np.arange(len(part)) % 5 == 4
-    train, chooser = (
-        TablePart(part.rows[rows], part.arrays.take(rows), part.targets[rows])
-        for rows in (~chooses, chooses)
-    )
-    return (train, chooser) if len(chooser) else (part, part)
-
-
-def _matrix(preprocessor: TablePreprocessor, part: TablePart) -> Array:
+def _matrix(prepared: PreparedTable, part: TablePart) -> Array:
     """The prepared columns as a linear model takes them."""
     numbers = np.concatenate([part.arrays.numbers, part.arrays.missing], axis=1)
-    return baselines.design_matrix(numbers, part.arrays.categories, preprocessor.cardinalities)
+    levels = prepared.preprocessor.cardinalities
+    return baselines.design_matrix(numbers, part.arrays.categories, levels)
 
 
 def _importance(run: TableRun, test: pl.DataFrame, truth: Array) -> list[Importance]:

@@ -72,6 +72,7 @@ class History:
         planned_epochs: how many epochs were asked for; more than were run means that training
             stopped early.
         interrupted: whether it was ended by hand.
+        learning_rate: the learning rate at the end of each epoch; empty if not recorded.
     """
 
     train_loss: Sequence[float]
@@ -80,10 +81,15 @@ class History:
     best_epoch: int | None = None
     planned_epochs: int | None = None
     interrupted: bool = False
+    learning_rate: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         epochs = len(self.train_loss)
-        series = {"validation_loss": self.validation_loss, **self.validation_metrics}
+        series = {
+            "validation_loss": self.validation_loss,
+            "learning_rate": self.learning_rate,
+            **self.validation_metrics,
+        }
         for name, values in series.items():
             if len(values) not in (0, epochs):
                 raise ArgumentError(

@@ -96,9 +96,9 @@ def metric_interval(report: Report, metric: str) -> Interval | None:
 def learning_figures(report: Report) -> list[Figure]:
     """The loss by epoch, and the validation measure that the report leads with."""
     history = report.history
-    legend = [("train", "training part")]
+    legend = [("train", "rows learned from")]
     if history.validation_loss:
-        legend.append(("model", "validation part"))
+        legend.append(("model", "rows held out"))
     caption = "The loss that training brought down."
     if history.best_epoch is not None:
         caption += f" The weights of epoch {history.best_epoch} were kept."
@@ -113,9 +113,13 @@ def learning_figures(report: Report) -> list[Figure]:
                 label,
                 learning.metric_curve(history, metric, label),
                 f"{better} is better.",
-                legend=[("model", "validation part")],
+                legend=[("model", "rows held out")],
             )
         )
+    if len(figures) == 1 and len(set(history.learning_rate)) > 1:
+        chart = learning.rate_curve(history)
+        caption = "How large the steps were: large ones explore, small ones settle."
+        figures.append(Figure("Learning rate", chart, caption, legend=[("rate", "step size")]))
     return figures
 
 

@@ -160,7 +160,7 @@ def _gap(report: Report, train: np.ndarray, validation: np.ndarray, best: int) -
     return Finding(
         "Gap",
         f"The loss is {share} lower on the rows the network learned from than on new ones. "
-        "Stronger regularisation (dropout, weight decay) or more rows may narrow it.",
+        "More rows would narrow it; so may stronger regularisation.",
         "note",
     )
 

@@ -98,15 +98,20 @@ def _slope_points(values: Sequence[float]) -> list[tuple[float, float]]:
 
 def loss_curves(history: History) -> Markup:
     """Training and validation loss by epoch, with the best epoch marked."""
-    series = [("train", "training", history.train_loss)]
+    series = [("train", "rows learned from", history.train_loss)]
     if history.validation_loss:
-        series.append(("model", "validation", history.validation_loss))
+        series.append(("model", "rows held out", history.validation_loss))
     return _curves(history, series, "Loss")
 
 
 def metric_curve(history: History, name: str, title: str) -> Markup:
     """One measure on the validation part by epoch, with the best epoch marked."""
-    return _curves(history, [("model", "validation", history.validation_metrics[name])], title)
+    return _curves(history, [("model", "rows held out", history.validation_metrics[name])], title)
+
+
+def rate_curve(history: History) -> Markup:
+    """The learning rate by epoch."""
+    return _curves(history, [("rate", "learning rate", history.learning_rate)], "Learning rate")
 
 
 def _curves(history: History, series: Sequence[Series], title: str) -> Markup:
@@ -114,7 +119,7 @@ def _curves(history: History, series: Sequence[Series], title: str) -> Markup:
     every = [value for _, _, values in series for value in _finite(values)]
     if not every:
         every = [0.0, 1.0]
-    log_y = wants_log(every)
+    log_y = wants_log(every) and series[0][0] != "rate"
     bounds = log_bounds(min(every), max(every)) if log_y else round_bounds(min(every), max(every))
     last = max(2, history.epochs)
     name = "logarithmic scale" if log_y else ""
