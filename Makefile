@@ -23,7 +23,7 @@ demo: .venv/demo
 
 # Style, types and every test.
 test: .venv/test check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 check: .venv/test
 	$(BIN)/ruff check .

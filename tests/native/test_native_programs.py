@@ -192,3 +192,14 @@ def test_traced_graph_of_a_function() -> None:
     graph = traced_graph(lambda x: st.exp(x) + 1.0, st.asarray([0.0, 1.0]))
     assert isinstance(graph, Graph)
     assert_equal_to_evaluator(graph, [np.array([0.0, 1.0], "float32")], 1e-6, 0.0)
+
+
+def test_a_reshape_that_no_loop_index_reaches_gets_a_buffer() -> None:
+    def function(x: st.Tensor) -> st.Tensor:
+        turned = st.permute_dims(st.exp(x), (1, 0))
+        rows = st.reshape(turned, (2, 6))
+        return st.reshape(st.flip(rows, axis=1), (3, 4)) * st.reshape(rows, (12,))[:4]
+
+    x = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
+    graph = traced_graph(function, st.asarray(x))
+    assert_equal_to_evaluator(graph, [x], 1e-6, 0.0)

@@ -19,7 +19,7 @@ from steepest.kernels.nest import (
     SortNest,
     Store,
 )
-from steepest.kernels.reading import Index, Reader, reshaped_index
+from steepest.kernels.reading import Index, NeedsBuffer, Reader, reshaped_index
 from steepest.ops import contraction, control, indexing, movement, reduction, sources
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply
@@ -125,6 +125,13 @@ class Builder:
 
     def nests(self) -> list[Nest]:
         """One nest (or a few) for each stored node, operands first."""
+        while True:
+            try:
+                return self._nests()
+            except NeedsBuffer as request:
+                self.stored.add(id(request.node))
+
+    def _nests(self) -> list[Nest]:
         made: list[Nest] = []
         for node in self.nodes:
             is_written = id(node) in self.stored and node.op is not sources.constant

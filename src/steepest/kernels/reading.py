@@ -103,6 +103,14 @@ def _split(place: Affine, sizes: list[int], axes: list[int], result: list[Affine
     return True
 
 
+class NeedsBuffer(Exception):  # noqa: N818 - a request, not an error
+    """A node is read at an index that only a buffer can serve."""
+
+    def __init__(self, node: Node):
+        super().__init__(f"{node!r} needs a buffer")
+        self.node = node
+
+
 class Reader:
     """Builds expressions for values at indices; equal ones are made once.
 
@@ -158,7 +166,8 @@ class Reader:
         inner = reshaped_index(index, node.tensor_type.shape, operand.tensor_type.shape)
         if inner is not None:
             return self.read(operand, inner)
-        assert operand.is_input or id(operand) in self._stored
+        if not operand.is_input and id(operand) not in self._stored:
+            raise NeedsBuffer(operand)
         return Load(node.tensor_type.dtype, operand, linear(index, node.tensor_type.shape))
 
     def _transpose(self, node: Node, index: Index) -> Expression:
