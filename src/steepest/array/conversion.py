@@ -26,6 +26,7 @@ from steepest.graph.dtypes import (
 from steepest.graph.types import Shape, TensorType
 from steepest.ops.elementwise.selection import convert, identity
 from steepest.ops.movement import concat, reshape
+from steepest.ops.primitive import broadcast_shapes
 from steepest.ops.sources import full
 from steepest.trace.origin import located
 from steepest.trace.state import state
@@ -46,6 +47,22 @@ def type_of(value: Value) -> TensorType:
 def shape_of(value: Value) -> Shape:
     """The shape of a tensor."""
     return type_of(value).shape
+
+
+def common_shape(name: str, roles: Sequence[str], shapes: Sequence[Shape]) -> Shape:
+    """The shape to which all shapes broadcast.
+
+    Args:
+        name: the function that needs it, for messages.
+        roles: what each shape is of, for messages.
+
+    Raises:
+        ShapeError: two sizes differ and neither is 1.
+    """
+    try:
+        return broadcast_shapes(name, roles, shapes)
+    except ShapeError as error:
+        raise ShapeError(located(str(error))) from None
 
 
 def is_scalar(x: Any) -> bool:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.array.conversion import as_value, normal_axis, shape_of, type_of
+from steepest.array.conversion import as_value, common_shape, normal_axis, shape_of, type_of
 from steepest.array.elementwise import where
 from steepest.errors import ArgumentError, DTypeError, ShapeError
 from steepest.graph.dtypes import int64
 from steepest.ops import indexing, movement
 from steepest.ops.elementwise.selection import convert
-from steepest.ops.primitive import broadcast_shapes
 from steepest.trace.origin import located
 from steepest.trace.state import state
 from steepest.trace.value import Value, make_constant
@@ -28,13 +27,9 @@ def from_front(name: str, indices: Any, size: int, axis: int) -> Value:
         IndexError: a position is outside of the axis (where the numbers are known).
         DTypeError: the positions are not integers.
     """
-    if isinstance(indices, Value):
-        dtype = type_of(indices).dtype
-    else:
-        indices = np.asarray(indices)
-        if not indices.size:
-            indices = indices.astype("int64")
-        dtype = type_of(as_value(indices)).dtype
+    if not isinstance(indices, Value) and not np.size(indices):
+        indices = np.asarray(indices, dtype="int64")
+    dtype = type_of(as_value(indices)).dtype
     if not dtype.is_integer:
         raise DTypeError(located(f"{name}: indices must be integers, but are {dtype}."))
     if isinstance(indices, Value) and (indices.is_symbolic or state.trace is not None):
@@ -42,7 +37,7 @@ def from_front(name: str, indices: Any, size: int, axis: int) -> Value:
         if dtype.kind == "unsigned":
             return positions
         return where(positions < 0, positions + size, positions)
-    array = indices._stored() if isinstance(indices, Value) else indices
+    array = indices._stored() if isinstance(indices, Value) else np.asarray(indices)
     _check_range(name, array, size, axis)
     array = array.astype("int64", copy=False)
     negative = array < 0
@@ -100,10 +95,7 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
         )
     count = shape_of(positions)[along]
     rest = [_with_size(shape_of(each), along, 1) for each in (value, positions)]
-    try:
-        common = broadcast_shapes("take_along_axis", ("x", "indices"), rest)
-    except ShapeError as error:
-        raise ShapeError(located(str(error))) from None
+    common = common_shape("take_along_axis", ("x", "indices"), rest)
     value = _broadcast(value, _with_size(common, along, size))
     positions = _broadcast(positions, _with_size(common, along, count))
     return indexing.take_along_axis(value, positions, axis=along)

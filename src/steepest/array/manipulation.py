@@ -11,6 +11,7 @@ import numpy as np
 from steepest.array.conversion import (
     as_value,
     clone,
+    common_shape,
     normal_axes,
     normal_axis,
     promoted,
@@ -19,9 +20,8 @@ from steepest.array.conversion import (
 from steepest.errors import ArgumentError, ShapeError
 from steepest.graph.dtypes import bool_
 from steepest.ops import movement
-from steepest.ops.elementwise.selection import convert, where
+from steepest.ops.elementwise.selection import identity, where
 from steepest.ops.indexing import take
-from steepest.ops.primitive import broadcast_shapes
 from steepest.ops.sources import full
 from steepest.trace.origin import located
 from steepest.trace.value import Value, apply, make_constant
@@ -53,9 +53,8 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
             )
         sizes[sizes.index(-1)] = size // known
     wanted = tuple(int(each) for each in sizes)
-    result: Any = value
-    if wanted != shape_of(value):
-        result = movement.reshape(value, shape=wanted)
+    same = wanted == shape_of(value)
+    result: Any = identity(value) if same else movement.reshape(value, shape=wanted)
     if copy is None or value.is_symbolic or result.is_symbolic:
         return result
     shares = result.size == 0 or np.shares_memory(result._array, value._array)
@@ -127,7 +126,7 @@ def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     values = [as_value(array) for array in arrays]
     shapes = [shape_of(value) for value in values]
     roles = [f"tensor {n}" for n in range(len(values))]
-    common = broadcast_shapes("broadcast_arrays", roles, shapes)
+    common = common_shape("broadcast_arrays", roles, shapes)
     return [broadcast_to(value, common) for value in values]
 
 
@@ -260,7 +259,7 @@ def pad(
     padded = movement.pad(operand, **static)
     if value == 0:
         return padded
-    ones = apply(full, (), {"shape": operand.shape, "value": 1, "dtype": operand.dtype})
-    inside = convert(movement.pad(ones, **static), dtype=bool_)
+    ones = apply(full, (), {"shape": operand.shape, "value": True, "dtype": bool_})
+    inside = movement.pad(ones, **static)
     filler = apply(full, (), {"shape": (), "value": value, "dtype": operand.dtype})
     return where(inside, padded, filler)

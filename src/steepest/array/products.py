@@ -6,14 +6,13 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from steepest.array.conversion import normal_axis, promoted, shape_of
+from steepest.array.conversion import common_shape, normal_axis, promoted, shape_of
 from steepest.array.elementwise import conj
 from steepest.array.manipulation import broadcast_to, diagonal_of
 from steepest.errors import ArgumentError, ShapeError
 from steepest.ops import movement, reduction
 from steepest.ops.contraction import LETTERS, contract
 from steepest.ops.elementwise.arithmetic import multiply
-from steepest.ops.primitive import broadcast_shapes
 from steepest.trace.origin import located
 from steepest.trace.value import Value
 
@@ -65,7 +64,7 @@ def _aligned_batches(
     left_batch = [each for each in left_letters if each not in "ijk"]
     right_batch = [each for each in right_letters if each not in "ijk"]
     shapes = [shape_of(left)[: len(left_batch)], shape_of(right)[: len(right_batch)]]
-    broadcast_shapes("matmul", roles, shapes)
+    common_shape("matmul", roles, shapes)
     for letter in set(left_batch) & set(right_batch):
         left_axis, right_axis = left_letters.index(letter), right_letters.index(letter)
         left_size, right_size = shape_of(left)[left_axis], shape_of(right)[right_axis]

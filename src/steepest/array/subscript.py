@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.array.conversion import as_value, shape_of, type_of
+from steepest.array.conversion import as_value, common_shape, shape_of, type_of
 from steepest.array.indexing import from_front
-from steepest.array.manipulation import broadcast_arrays
 from steepest.errors import DTypeError, GradientError, ShapeError, TraceError
 from steepest.ops import indexing, movement
 from steepest.ops.elementwise.selection import identity
@@ -203,14 +202,14 @@ def _advanced(x: Value, advanced: dict[int, Value], in_front: bool) -> Value:
     """Replace axes by positions, which broadcast against each other, as NumPy does."""
     axes = sorted(advanced)
     shape = shape_of(x)
-    indices: list[Any] = list(broadcast_arrays(*(advanced[axis] for axis in axes)))
+    indices = _broadcast([advanced[axis] for axis in axes])
     if len(axes) == 1 and not in_front:
         return indexing.take(x, indices[0], axis=axes[0])
     rest = [n for n in range(len(shape)) if n not in axes]
     moved = movement.transpose(x, axes=(*axes, *rest))
     count = math.prod(shape[axis] for axis in axes)
     flat = movement.reshape(moved, shape=(count, *(shape[n] for n in rest)))
-    position = indices[0]
+    position: Any = indices[0]
     for axis, index in zip(axes[1:], indices[1:], strict=True):
         position = position * shape[axis] + index
     result = indexing.take(flat, position, axis=0)
@@ -223,6 +222,16 @@ def _advanced(x: Value, advanced: dict[int, Value], in_front: bool) -> Value:
         *range(width + axes[0], type_of(result).ndim),
     )
     return movement.transpose(result, axes=order)
+
+
+def _broadcast(indices: list[Value]) -> list[Value]:
+    """Give positions of several axes one shape."""
+    shapes = [shape_of(each) for each in indices]
+    try:
+        common = common_shape("x[...]", [f"indices {n}" for n in range(len(shapes))], shapes)
+    except ShapeError as error:
+        raise IndexError(str(error)) from None
+    return [movement.broadcast_to(each, shape=common) for each in indices]
 
 
 def set_item(x: Value, key: Any, update: Any) -> None:

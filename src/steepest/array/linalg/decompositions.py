@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from steepest.array.conversion import as_value, shape_of
+from steepest.array.conversion import as_value, common_shape, shape_of
 from steepest.array.eager import through_numpy
 from steepest.errors import ArgumentError, ShapeError
-from steepest.ops.primitive import broadcast_shapes
 from steepest.trace.origin import located
 from steepest.trace.value import Value
 
@@ -173,10 +172,7 @@ def solve(x1: Any, x2: Any, /) -> Tensor:
     if not other or other[-1 if vector else -2] != rows[-1]:
         raise ShapeError(located(f"linalg.solve: x1 {rows} needs {rows[-1]} rows in x2 {other}."))
     if not vector:
-        try:
-            broadcast_shapes("linalg.solve", ("x1 stack", "x2 stack"), (rows[:-2], other[:-2]))
-        except ShapeError as error:
-            raise ShapeError(located(str(error))) from None
+        common_shape("linalg.solve", ("stack of x1", "stack of x2"), (rows[:-2], other[:-2]))
     return _decompose("solve", np.linalg.solve, matrix, right, advice=" Use linalg.pinv.")
 
 
