@@ -36,10 +36,13 @@ def test_gap_and_too_little_data_differ_by_rows_per_column() -> None:
     assert names(descent(0.072), descent(0.1)) == ["Healthy"]
 
 
-def test_underfitting_needs_a_linear_model_as_good() -> None:
+def test_underfitting_needs_a_linear_model_that_is_clearly_better() -> None:
     report = regression_report()
     as_good = dataclasses.replace(report, linear=dataclasses.replace(report.model, name="Linear"))
-    assert [finding.name for finding in read_curves(as_good)] == ["Underfitting"]
+    assert [finding.name for finding in read_curves(as_good)] == ["As good as a line"]
+    near = Predictor("Linear", {"mae": 100.0}, report.y_true + 100.0)
+    better = dataclasses.replace(report, linear=near)
+    assert [finding.name for finding in read_curves(better)] == ["Underfitting"]
 
 
 def test_still_improving_unless_stopped_early() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from steepest.report.contents import History, Report
 from steepest.report.numbers import count, percent
-from steepest.report.verdict import is_better
+from steepest.report.verdict import gain_over_linear, is_better
 
 MIN_EPOCHS = 5
 RISE_BOUND = 0.10
@@ -34,8 +34,9 @@ RULES_IN_WORDS = (
     "“Gap”: the same gap with more rows than that.",
     "“Unsteady”: over the second half, the validation loss jumps from epoch to epoch by "
     f"{JITTER_BOUND:.0%} or more of its whole descent (median).",
-    "“Underfitting”: none of the others, and the network is no better than the linear model on the "
-    "test part.",
+    "“Underfitting”: none of the others, and on the test part the linear model makes less error "
+    "beyond chance (95% bootstrap interval). “As good as a line”: none of the others, "
+    "and the network is no better.",
     f"With fewer than {MIN_EPOCHS} epochs nothing is concluded.",
     "Shares are of the validation loss; of its whole descent where a loss may be negative.",
 )
@@ -79,9 +80,7 @@ def read_curves(report: Report) -> list[Finding]:
         _jitter(validation, descent),
     ]
     found = [finding for finding in findings if finding is not None]
-    if not found and report.linear is not None and not is_better(report, report.linear):
-        return [_underfitting()]
-    return found or [_healthy(best)]
+    return found or [_against_linear(report) or _healthy(best)]
 
 
 def _diverged(train: np.ndarray, validation: np.ndarray) -> Finding:
@@ -165,13 +164,23 @@ def _gap(report: Report, train: np.ndarray, validation: np.ndarray, best: int) -
     )
 
 
-def _underfitting() -> Finding:
+def _against_linear(report: Report) -> Finding | None:
+    """What a network without faults in its curves is to a linear model that is as good."""
+    if report.linear is None or is_better(report, report.linear):
+        return None
+    gain = gain_over_linear(report)
+    if gain is not None and gain.high < 0:
+        return Finding(
+            "Underfitting",
+            "A linear model does clearly better, and the network is as bad on the rows it learned "
+            "from as on new ones. A larger network, more epochs or less regularisation may help.",
+            "bad",
+        )
     return Finding(
-        "Underfitting",
-        "The network does no better than a linear model, and as badly on the rows it learned from "
-        "as on new ones. A larger network or less regularisation may help; so may more telling "
-        "columns.",
-        "bad",
+        "As good as a line",
+        "The curves show no fault, but a linear model does as well. What the columns say may simply "
+        "be linear, or too few rows show more than that.",
+        "note",
     )
 
 
