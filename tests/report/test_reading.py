@@ -111,10 +111,10 @@ def test_verdict_is_honest_about_chance_and_about_failure() -> None:
     report = regression_report()
     same = dataclasses.replace(report.model, name="Linear model")
     verdict = judge(dataclasses.replace(report, linear=same))
-    assert verdict.caution == (
-        "On 200 test rows the difference to the linear model is within chance "
-        "(95% interval 0% to 0%)."
-    )
+    assert verdict.caution == "On 200 test rows the linear model makes just as many errors."
+    near = Predictor("Linear", {"mae": 1.0}, 2 * report.y_true - report.predictions + 300.0)
+    within = judge(dataclasses.replace(report, linear=near)).caution
+    assert within.startswith("On 200 test rows the difference to the linear model is within chance")
     exact = Predictor("Linear model", {"mae": 1.0}, report.y_true + 1.0)
     assert "use that one." in judge(dataclasses.replace(report, linear=exact)).caution
     useless = Predictor("Always the mean", {"mae": 1.0})

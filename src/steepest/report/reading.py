@@ -178,8 +178,8 @@ def _against_linear(report: Report) -> Finding | None:
         )
     return Finding(
         "As good as a line",
-        "The curves show no fault, but a linear model does as well. What the columns say may simply "
-        "be linear, or too few rows show more than that.",
+        "The curves show no fault, but a linear model does as well. What the columns say may be "
+        "linear, or there are too few rows to show more than that.",
         "note",
     )
 

@@ -104,6 +104,8 @@ def _caution(report: Report) -> str:
     bounds = f"95% interval {percent(gain.low)} to {percent(gain.high)}"
     rows = f"{len(report.y_true):,} test rows"
     plural = "" if report.task == "regression" else "s"
+    if gain.low == gain.high == 0:
+        return f"On {rows} the linear model makes just as many errors."
     less, more = ("less", "more") if report.task == "regression" else ("fewer", "more")
     share = percent(abs(gain.estimate))
     if gain.low > 0:
