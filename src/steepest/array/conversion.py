@@ -157,7 +157,7 @@ def _stacked(x: list[Any] | tuple[Any, ...], dtype: DType | None) -> Value:
 
 def _default_dtype(x: Any, array: np.ndarray) -> DType:
     """An array keeps its data type; Python numbers take the default of their kind."""
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, np.generic) or not isinstance(x, list | tuple | Scalar):
         return _counterpart(array)
     defaults = {"f": DEFAULT_FLOAT, "c": complex64, "i": DEFAULT_INTEGER, "b": bool_}
     if array.dtype.kind == "f" and not _holds_arrays(x):

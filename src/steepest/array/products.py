@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from steepest.array.conversion import common_shape, normal_axis, promoted, shape_of
+from steepest.array.conversion import normal_axis, promoted, shape_of
 from steepest.array.elementwise import conj
 from steepest.array.manipulation import broadcast_to, diagonal_of
 from steepest.errors import ArgumentError, ShapeError
@@ -60,16 +60,20 @@ def _aligned_batches(
     left: Value, left_letters: str, right: Value, right_letters: str
 ) -> tuple[Value, str, Value, str]:
     """Drop batch axes of size 1 that the other operand repeats."""
-    roles = ("left", "right")
     left_batch = [each for each in left_letters if each not in "ijk"]
     right_batch = [each for each in right_letters if each not in "ijk"]
-    shapes = [shape_of(left)[: len(left_batch)], shape_of(right)[: len(right_batch)]]
-    common_shape("matmul", roles, shapes)
     for letter in set(left_batch) & set(right_batch):
         left_axis, right_axis = left_letters.index(letter), right_letters.index(letter)
         left_size, right_size = shape_of(left)[left_axis], shape_of(right)[right_axis]
         if left_size == right_size:
             continue
+        if 1 not in (left_size, right_size):
+            raise ShapeError(
+                located(
+                    f"matmul: left {shape_of(left)} and right {shape_of(right)} have leading axes "
+                    f"of sizes {left_size} and {right_size}, which do not broadcast."
+                )
+            )
         if left_size == 1:
             left, left_letters = _without_axis(left, left_axis), left_letters.replace(letter, "")
         else:
@@ -146,7 +150,7 @@ def einsum(equation: str, /, *operands: Any) -> Tensor:
     values = list(promoted(*operands))
     terms, output = _parse_equation(equation, values)
     for index, (value, letters) in enumerate(zip(values, terms, strict=True)):
-        values[index], terms[index] = _diagonal(value, letters)
+        values[index], terms[index] = _diagonal(equation, value, letters)
     sizes = _letter_sizes(equation, values, terms)
     value, letters = values[0], terms[0]
     for n, (other, other_letters) in enumerate(zip(values[1:], terms[1:], strict=True), start=1):
@@ -161,6 +165,7 @@ def _parse_equation(equation: str, values: Sequence[Value]) -> tuple[list[str], 
     """Split an equation into the letters of each operand and of the result."""
     compact = equation.replace(" ", "")
     left, arrow, output = compact.partition("->")
+    _check_letters(equation, left, output)
     terms = left.split(",")
     if len(terms) != len(values):
         raise ArgumentError(
@@ -193,6 +198,18 @@ def _parse_equation(equation: str, values: Sequence[Value]) -> tuple[list[str], 
     return written, output
 
 
+def _check_letters(equation: str, left: str, output: str) -> None:
+    """Raise ArgumentError unless an equation is made of letters, each once in the result."""
+    for each in (left + output).replace("...", "").replace(",", ""):
+        if each not in LETTERS:
+            raise ArgumentError(located(f"einsum: {each!r} of {equation!r} is no letter."))
+    for each in output.replace("...", ""):
+        if output.count(each) > 1:
+            raise ArgumentError(
+                located(f"einsum: {each!r} stands twice in the result of {equation!r}.")
+            )
+
+
 def _letter_sizes(equation: str, values: Sequence[Value], terms: Sequence[str]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for value, letters in zip(values, terms, strict=True):
@@ -206,12 +223,20 @@ def _letter_sizes(equation: str, values: Sequence[Value], terms: Sequence[str]) 
     return sizes
 
 
-def _diagonal(value: Value, letters: str) -> tuple[Value, str]:
+def _diagonal(equation: str, value: Value, letters: str) -> tuple[Value, str]:
     """Keep the diagonal of axes that share a letter."""
     for letter in dict.fromkeys(letters):
         while letters.count(letter) > 1:
             first = letters.index(letter)
             second = letters.index(letter, first + 1)
+            sizes = (shape_of(value)[first], shape_of(value)[second])
+            if sizes[0] != sizes[1]:
+                raise ShapeError(
+                    located(
+                        f"einsum: {equation!r}: axis {letter!r} has sizes {sizes[0]} and "
+                        f"{sizes[1]}."
+                    )
+                )
             value = diagonal_of(value, first, second)
             letters = letters[:first] + letters[first + 1 : second] + letters[second + 1 :] + letter
     return value, letters
