@@ -27,7 +27,7 @@ from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text
 from steepest.graph.verify import verify
-from steepest.ops.control import custom_gradient
+from steepest.ops.control import custom_gradient, item
 from steepest.options import options
 from steepest.passes import PASSES
 from steepest.trace.containers import Structure, flatten, unflatten
@@ -284,7 +284,7 @@ def differentiable(
     ) -> Sequence[Value | None]:
         with enable_grad():
             again = replay(traced.graph, operands)
-            return reverse([again[position] for position in wanted], output_grads, operands)
+        return reverse([again[position] for position in wanted], output_grads, operands)
 
     # State such as a random counter, which the program itself goes on to change, is kept as it was.
     kept = [source if source._requires_grad else source._detached() for source in sources]
@@ -305,7 +305,9 @@ def replay(graph: Graph, sources: Sequence[Value]) -> list[Value]:
         id(node): source for node, source in zip(graph.inputs, sources, strict=True)
     }
     for node in graph.nodes():
-        if node.op is not None:
+        if node.op is item:
+            values[id(node)] = values[id(node.operands[0])][node.static["index"]]
+        elif node.op is not None:
             operands = [values[id(operand)] for operand in node.operands]
             with origin_of(node.origin):
                 values[id(node)] = Value._apply(node.op, operands, node.static)  # type: ignore[arg-type]

@@ -149,7 +149,7 @@ def _rerun(
         with enable_grad():
             inputs = [_barred(each) for each in operands[:input_count]]
             outputs = flatten(function(*unflatten(structure, inputs)))[0]
-            return reverse(outputs, output_grads, [*inputs, *operands[input_count:]])
+        return reverse(outputs, output_grads, [*inputs, *operands[input_count:]])
 
     return find
 

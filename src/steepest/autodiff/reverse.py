@@ -23,7 +23,8 @@ def reverse(
 ) -> list[Value | None]:
     """Return the gradient of `outputs` by each target, weighted by `output_grads`.
 
-    A target that the outputs do not depend on has gradient `None`.
+    The targets count as independent of each other: the pass ends at each of them, even where one
+    was computed from another. A target that the outputs do not depend on has gradient `None`.
     """
     gradients: dict[int, Any] = {}
     for output, output_grad in zip(outputs, output_grads, strict=True):
@@ -36,7 +37,7 @@ def reverse(
             continue
         if id(value) in wanted:
             found[id(value)] = gradient
-        if value._record is not None:
+        elif value._record is not None:
             _push(value, value._record, gradient, gradients)
     for target in targets:
         if id(target) in gradients:
@@ -44,8 +45,13 @@ def reverse(
     return [found.get(id(target)) for target in targets]
 
 
-def history(outputs: Iterable[Value]) -> list[Value]:
-    """All values that `outputs` came from through records, latest first; leaves come last."""
+def history(outputs: Iterable[Value], ends: Sequence[Value] = ()) -> list[Value]:
+    """All values that `outputs` came from through records, latest first; leaves come last.
+
+    Args:
+        ends: values whose own history is of no interest.
+    """
+    known = {id(value) for value in ends}
     seen: dict[int, Value] = {}
     stack = list(outputs)
     while stack:
@@ -53,7 +59,7 @@ def history(outputs: Iterable[Value]) -> list[Value]:
         if id(value) in seen:
             continue
         seen[id(value)] = value
-        if value._record is not None:
+        if value._record is not None and id(value) not in known:
             stack.extend(each for each in value._record.operands if each._requires_grad)
     return sorted(seen.values(), key=_age)
 
@@ -65,11 +71,13 @@ def _age(value: Value) -> int:
 
 def _path(outputs: Sequence[Value], targets: Sequence[Value]) -> list[Value]:
     """The values on a way from a target to an output, latest first."""
-    values = history(outputs)
+    values = history(outputs, targets)
     useful = {id(target) for target in targets}
     for value in reversed(values):
-        if value._record is not None and any(
-            id(operand) in useful for operand in value._record.operands
+        if (
+            id(value) not in useful
+            and value._record is not None
+            and any(id(operand) in useful for operand in value._record.operands)
         ):
             useful.add(id(value))
     return [value for value in values if id(value) in useful]
