@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.data.tables import TableArrays
+from steepest.data.tables import TableArrays, TablePreprocessor
 from steepest.data.tables.documents import new_document, open_document
 from steepest.errors import CheckpointError
 
@@ -76,6 +76,14 @@ class FeatureEncoder:
         codes = sum(_category_width(each) for each in self.cardinalities)
         return self.number_count + self.missing_count + len(self.spikes) + bins + codes
 
+    def fits(self, preprocessor: TablePreprocessor) -> bool:
+        """Whether the arrays that a preprocessor makes have the columns that this takes."""
+        return (
+            self.number_count == len(preprocessor.number_names)
+            and self.cardinalities == preprocessor.cardinalities
+            and self.missing_count == len(preprocessor.missing_names)
+        )
+
     def transform(self, arrays: TableArrays) -> np.ndarray:
         """Return the matrix, (n_rows, width) float32."""
         parts = [arrays.numbers, arrays.missing]
@@ -107,7 +115,7 @@ class FeatureEncoder:
         """Read what `to_dict` wrote; raises CheckpointError for anything else."""
         fields = open_document(document, "table_features", VERSION, KEYS)
         try:
-            return cls(
+            encoder = cls(
                 int(fields["number_count"]),
                 tuple((int(column), float(value)) for column, value in fields["spikes"]),
                 tuple(
@@ -119,6 +127,23 @@ class FeatureEncoder:
             )
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"table features: the document is damaged: {error}.") from error
+        encoder._check()
+        return encoder
+
+    def _check(self) -> None:
+        """Raise a CheckpointError if the parts do not fit together."""
+        places = [column for column, _ in (*self.spikes, *self.edges)]
+        counts_fit = min(self.number_count, self.missing_count, 0) == 0
+        if not counts_fit or not all(0 <= column < self.number_count for column in places):
+            raise CheckpointError("table features: the document is damaged: no such column.")
+        if any(each < 1 for each in self.cardinalities):
+            raise CheckpointError("table features: the document is damaged: a cardinality below 1.")
+        for column, edges in self.edges:
+            if len(edges) < 2 or not np.all(np.diff(edges) > 0) or not np.isfinite(edges).all():
+                raise CheckpointError(
+                    f"table features: the document is damaged: the edges of column {column} do not "
+                    f"rise."
+                )
 
 
 def _progress(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ KEYS = (
     "features",
     "recipe",
     "answer_range",
-    "temperature",
+    "mixture",
     "history",
     "settings",
     "weights",

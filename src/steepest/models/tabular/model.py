@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 import steepest as st
-from steepest import nn, optim
-from steepest.array.tensor import Tensor
 from steepest.data.tables import (
     PreparedTable,
     Schema,
@@ -28,22 +26,12 @@ from steepest.errors import ArgumentError, CheckpointError, DataError
 from steepest.models.tabular.features import FeatureEncoder
 from steepest.models.tabular.files import DOCUMENT, read_model, write_model
 from steepest.models.tabular.measures import table_metrics
-from steepest.models.tabular.network import RowFeeder, TabularNetwork
-from steepest.models.tabular.recipe import (
-    CycleSelection,
-    Recipe,
-    best_temperature,
-    folds,
-    log_loss,
-    rate_factor,
-    rows_of_members,
-    softmax,
-)
+from steepest.models.tabular.mixture import softmax
+from steepest.models.tabular.network import TabularNetwork
+from steepest.models.tabular.recipe import Recipe
+from steepest.models.tabular.training import Training
 from steepest.nn.summary import Summary
-from steepest.train.callbacks import LearningRateSchedule
-from steepest.train.files import checksum
 from steepest.train.history import History
-from steepest.train.trainer import Trainer
 
 PREDICTION_ROWS = 4096
 BACK_END = "native"
@@ -57,19 +45,20 @@ class TableModel:
         model.predict("new-houses.csv")
         model.save("houses-model")
 
-    Four networks are trained side by side; each leaves out another quarter of the training rows,
-    which decide when to stop. The prediction is their mean. See docs/tables.md.
+    Four networks are trained side by side; each leaves out another quarter of the training rows.
+    Training goes through four cycles, and the networks at the end of each are kept and weighed by
+    how good they are on the rows left out. The prediction is the mean. See docs/tables.md.
 
     Attributes:
         target: the column that is predicted.
         preprocessor: what turns a table into arrays, learned from the training rows.
         features: what turns arrays into the network's input.
-        network: the trained network.
+        network: the trained networks, those of every kept cycle side by side.
+        mixture: the weight of each kept cycle, in the order of `network`'s members.
         recipe: how it was trained.
         history: the figures of each epoch; `val_loss` is over the rows left out.
         settings: what was chosen, in plain words and numbers.
         answer_range: least and largest standardised training target; predictions stay inside.
-        temperature: factor on the logits that calibrates probabilities.
     """
 
     def __init__(
@@ -78,7 +67,8 @@ class TableModel:
         preprocessor: TablePreprocessor,
         features: FeatureEncoder,
         recipe: Recipe,
-        seed: int = 0,
+        network: TabularNetwork,
+        mixture: tuple[float, ...] = (1.0,),
     ):
         self.target = target
         self.preprocessor = preprocessor
@@ -87,15 +77,8 @@ class TableModel:
         self.history = History()
         self.settings: dict[str, Any] = {}
         self.answer_range = (0.0, 0.0)
-        self.temperature = 1.0
-        self.network = TabularNetwork(
-            features.width,
-            target.n_classes if target.is_classification else 1,
-            recipe.members,
-            recipe.width,
-            recipe.depth,
-            st.random.Generator(seed),
-        )
+        self.network = network
+        self.mixture = mixture
 
     @property
     def schema(self) -> Schema:
@@ -151,9 +134,21 @@ class TableModel:
         arrays, answers = _training_part(prepared)
         encoder = FeatureEncoder.fit(arrays, prepared.preprocessor.cardinalities)
         chosen = _for_few_rows(chosen, len(answers))
-        model = cls(prepared.target, prepared.preprocessor, encoder, chosen, seed)
-        training = _Training(model, encoder.transform(arrays), answers, seed, epochs)
-        training.run(progress, checkpoint, resume)
+        training = Training(
+            prepared.target, encoder.transform(arrays), answers, chosen, seed, epochs, BACK_END
+        )
+        result = training.run(progress, checkpoint, resume)
+        model = cls(
+            prepared.target,
+            prepared.preprocessor,
+            encoder,
+            chosen,
+            result.network,
+            result.mixture,
+        )
+        model.history = result.history
+        model.answer_range = result.answer_range
+        model.settings = result.settings
         return model
 
     def predict(self, source: Any) -> np.ndarray:
@@ -178,11 +173,15 @@ class TableModel:
             raise ArgumentError(
                 f"predict_probabilities: {self.target.name!r} is a number; use predict."
             )
-        return softmax(self._outputs(source) * self.temperature).mean(axis=0)
+        return softmax(self._outputs(source)).mean(axis=0)
 
     def evaluate(self, source: Any) -> dict[str, float]:
         """Measure the predictions on a table that has the target; rows without it are left out."""
         frame = self.target.drop_missing(read_table(source))
+        if frame.height == 0:
+            raise DataError(
+                f"The target {self.target.name!r} has no value in any row: nothing to measure."
+            )
         answer: np.ndarray
         if self.target.is_classification:
             answer = self.predict_probabilities(frame)
@@ -195,7 +194,7 @@ class TableModel:
         return self.network.summary(np.zeros((1, 1, self.features.width), np.float32))
 
     def _outputs(self, source: Any) -> np.ndarray:
-        """The raw outputs for every row, (members, rows, outputs)."""
+        """The outputs for every row, the cycles' weighed: (members, rows, outputs)."""
         matrix = self.features.transform(self.preprocessor.transform(read_table(source)))
         parts = []
         with st.no_grad():
@@ -203,8 +202,10 @@ class TableModel:
                 block = matrix[None, start : start + PREDICTION_ROWS]
                 parts.append(self.network(st.asarray(block)).numpy())
         outputs = self.network.output.weight.shape[-1]
-        empty = np.empty((self.recipe.members, 0, outputs), np.float32)
-        return np.concatenate([empty, *parts], axis=1).astype(np.float64)
+        empty = np.empty((len(self.mixture) * self.recipe.members, 0, outputs), np.float32)
+        joined = np.concatenate([empty, *parts], axis=1).astype(np.float64)
+        shape = (len(self.mixture), self.recipe.members, *joined.shape[1:])
+        return np.tensordot(np.array(self.mixture), joined.reshape(shape), 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save to a folder, which is made if need be: `model.json` and a safetensors file.
@@ -221,7 +222,7 @@ class TableModel:
             "features": self.features.to_dict(),
             "recipe": dataclasses.asdict(self.recipe),
             "answer_range": list(self.answer_range),
-            "temperature": self.temperature,
+            "mixture": list(self.mixture),
             "history": self.history.to_dict(),
             "settings": self.settings,
         }
@@ -238,15 +239,20 @@ class TableModel:
         fields, weights = read_model(folder)
         try:
             recipe = Recipe(**{**fields["recipe"], "betas": tuple(fields["recipe"]["betas"])})
-            model = cls(
-                Target.from_dict(fields["target"]),
-                TablePreprocessor.from_dict(fields["preprocessor"]),
-                FeatureEncoder.from_dict(fields["features"]),
-                recipe,
+            target = Target.from_dict(fields["target"])
+            features = FeatureEncoder.from_dict(fields["features"])
+            mixture = tuple(as_number(each, "mixture") for each in fields["mixture"])
+            network = TabularNetwork(
+                features.width,
+                target.n_classes if target.is_classification else 1,
+                recipe.members * len(mixture),
+                recipe.width,
+                recipe.depth,
             )
+            preprocessor = TablePreprocessor.from_dict(fields["preprocessor"])
+            model = cls(target, preprocessor, features, recipe, network, mixture)
             low, high = (as_number(each, "answer_range") for each in fields["answer_range"])
             model.answer_range = (low, high)
-            model.temperature = as_number(fields["temperature"], "temperature")
             model.history = History.from_dict(fields["history"])
             model.settings = dict(fields["settings"])
         except (KeyError, TypeError, ValueError) as error:
@@ -255,130 +261,6 @@ class TableModel:
             raise CheckpointError(f"{folder / DOCUMENT} is damaged: {error!r}.") from error
         model.network.load_state_dict(weights)
         return model
-
-
-class _Training:
-    """One run of the recipe."""
-
-    def __init__(
-        self,
-        model: TableModel,
-        matrix: np.ndarray,
-        answers: np.ndarray,
-        seed: int,
-        epochs: int | None,
-    ):
-        recipe, target = model.recipe, model.target
-        self.model = model
-        self.seed = seed
-        self.answers = answers
-        codes = answers if target.is_classification else None
-        fold = folds(len(answers), recipe.members, codes, seed)
-        self.train_rows = rows_of_members(fold, recipe.members, inside=False, seed=seed)
-        self.check_rows = rows_of_members(fold, recipe.members, inside=True, seed=seed)
-        self.batch_size = recipe.batch_for(len(self.train_rows))
-        self.epochs = epochs or recipe.epochs_for(len(self.train_rows))
-        self.steps = self.epochs * (len(self.train_rows) // self.batch_size)
-        self.feeder = RowFeeder(model.network, matrix)
-
-    def run(self, progress: str, checkpoint: Any, resume: bool) -> None:
-        """Train, keep the best cycle, calibrate, and write down what was done."""
-        model = self.model
-        if not model.target.is_classification:
-            model.answer_range = (float(self.answers.min()), float(self.answers.max()))
-        optimizer = self._optimizer()
-        schedule = optim.LambdaLR(optimizer, lambda step: rate_factor(step / self.steps))
-        trainer = Trainer(
-            self.feeder,
-            loss=self._loss,
-            optimizer=optimizer,
-            schedule=LearningRateSchedule(schedule, per="step"),
-            seed=self.seed,
-            back_end=BACK_END,
-        )
-        judge = CycleSelection(self.epochs, lambda: self._judge(trainer), self._identity())
-        model.history = trainer.fit(
-            self.train_rows,
-            self.answers[self.train_rows],
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            validation_data=(self.check_rows, self.answers[self.check_rows]),
-            drop_last=True,
-            callbacks=[judge],
-            checkpoint=checkpoint,
-            resume=resume,
-            progress=progress,  # type: ignore[arg-type]
-        )
-        if model.target.is_classification:
-            logits, codes = self._checked(trainer)
-            model.temperature = best_temperature(logits, codes)
-        model.settings = self._settings()
-
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree with to be resumed, beyond what the trainer checks."""
-        recipe = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self.model.recipe).items()
-        }
-        matrix = np.ascontiguousarray(self.feeder.matrix.numpy())
-        features = f"{matrix.shape} {checksum(matrix.tobytes())[:16]}"
-        return {**recipe, "epochs": self.epochs, "features": features}
-
-    def _optimizer(self) -> optim.Optimizer:
-        """Adam with rates of their own for weights, biases and the feature scale."""
-        recipe = self.model.recipe
-        groups: dict[str, list[Tensor]] = {"weight": [], "bias": [], "scale": []}
-        for name, parameter in self.model.network.named_parameters():
-            kind = "scale" if name.startswith("scale.") else name.rpartition(".")[2]
-            groups[kind].append(parameter)
-        rates = {"weight": 1.0, "bias": recipe.bias_rate, "scale": recipe.scale_rate}
-        return optim.Adam(
-            [
-                {"params": parameters, "lr": recipe.learning_rate * rates[kind]}
-                for kind, parameters in groups.items()
-            ],
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-        )
-
-    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """The mean over rows and members."""
-        if not self.model.target.is_classification:
-            difference = st.squeeze(output, axis=-1) - target
-            return (difference * difference).mean()
-        return nn.functional.cross_entropy(
-            output.reshape(-1, output.shape[-1]),
-            target.reshape(-1),
-            label_smoothing=self.model.recipe.label_smoothing,
-        )
-
-    def _checked(self, trainer: Trainer) -> tuple[np.ndarray, np.ndarray]:
-        """The outputs for all rows, each by the member that left it out, and the answers."""
-        outputs = trainer.predict(self.check_rows, batch_size=1024).astype(np.float64)
-        answers = self.answers[self.check_rows].reshape(-1)
-        return outputs.reshape(len(answers), -1), answers
-
-    def _judge(self, trainer: Trainer) -> float:
-        """The mean squared error, or the log-loss after calibration, on the rows left out."""
-        outputs, answers = self._checked(trainer)
-        if not self.model.target.is_classification:
-            inside = np.clip(outputs[:, 0], *self.model.answer_range)
-            return float(((inside - answers) ** 2).mean())
-        return log_loss(outputs * best_temperature(outputs, answers), answers)
-
-    def _settings(self) -> dict[str, Any]:
-        recipe = self.model.recipe
-        is_class = self.model.target.is_classification
-        return {
-            "members": recipe.members,
-            "hidden layers": f"{recipe.depth} x {recipe.width}, ReLU",
-            "input features": self.model.features.width,
-            "loss": "cross-entropy, label smoothing 0.1" if is_class else "mean squared error",
-            "optimizer": f"Adam, rate {recipe.learning_rate:g} in four cycles",
-            "batch size": self.batch_size,
-            "epochs planned": self.epochs,
-            "seed": self.seed,
-        }
 
 
 def _check_seed(seed: Any) -> None:

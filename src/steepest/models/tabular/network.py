@@ -72,7 +72,7 @@ class TabularNetwork(nn.Module):
         members: how many networks are trained side by side.
         width: size of each hidden layer.
         depth: number of hidden layers.
-        generator: where the first weights are drawn from.
+        generator: where the first weights are drawn from; `None` starts at zero, to be loaded.
 
     Shapes: input (members or 1, rows, features), output (members, rows, outputs).
     """
@@ -84,7 +84,7 @@ class TabularNetwork(nn.Module):
         members: int,
         width: int,
         depth: int,
-        generator: st.random.Generator,
+        generator: st.random.Generator | None = None,
     ):
         super().__init__()
         sizes = [features] + [width] * depth

@@ -1,4 +1,4 @@
-"""How the network for tables is trained: sizes, folds, schedule, and which weights are kept."""
+"""How the network for tables is trained: sizes, folds, schedule, and which networks are kept."""
 
 from __future__ import annotations
 
@@ -130,43 +130,60 @@ FIRST_STOP = 3
 """The cycle, from 1, after which training may stop early."""
 
 
-class CycleSelection(Callback):
-    """Keeps the weights of the best cycle; stops when a cycle ends worse than the one before.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The network at the end of a cycle.
+
+    Attributes:
+        epoch: when, from 1.
+        value: how bad it is on the rows that each member left out.
+        outputs: (rows, outputs) for those rows, each by the member that left it out.
+        weights: the state of the network.
+    """
+
+    epoch: int
+    value: float
+    outputs: np.ndarray
+    weights: dict[str, Any]
+
+
+class CycleSnapshots(Callback):
+    """Keeps the network of every cycle; stops when a cycle ends worse than the one before.
 
     It does not stop before the third cycle: the first ones are short, and on a small table the
     very first hardly moves the weights.
 
     Args:
         epochs: the planned epochs.
-        judge: returns how bad the model is on the rows that each member left out.
+        judge: returns the outputs for the rows left out, and how bad they are.
         identity: what a run that was cut off must agree with to be resumed, by name.
 
     Attributes:
-        best_value, best_epoch, best_weights: of the best cycle so far.
+        snapshots: in the order of the cycles; after Ctrl-C also that of the moment.
     """
 
     def __init__(
-        self, epochs: int, judge: Callable[[], float], identity: Mapping[str, Any] | None = None
+        self,
+        epochs: int,
+        judge: Callable[[], tuple[np.ndarray, float]],
+        identity: Mapping[str, Any] | None = None,
     ):
         self._ends = cycle_ends(epochs)
         self._judge = judge
         self._identity = dict(identity or {})
-        self._last_value = math.inf
-        self.best_value: float | None = None
-        self.best_epoch: int | None = None
-        self.best_weights: dict[str, Any] | None = None
+        self.snapshots: list[Snapshot] = []
+
+    @property
+    def best(self) -> Snapshot:
+        """The snapshot that is least bad."""
+        return min(self.snapshots, key=lambda each: each.value)
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, record: Mapping[str, float]) -> None:
         del record
         if epoch not in self._ends:
             return
-        value = self._judge()
-        if self.best_value is None or value <= self.best_value:
-            self.best_value = value
-            self.best_epoch = epoch
-            self.best_weights = trainer.model.state_dict()
-        is_worse = value > self._last_value
-        self._last_value = value
+        self._take(trainer, epoch)
+        is_worse = len(self.snapshots) > 1 and self.snapshots[-1].value > self.snapshots[-2].value
         if is_worse and epoch in self._ends[FIRST_STOP - 1 : -1]:
             trainer.stop(
                 f"stopped early: the cycle that ended with epoch {epoch} was worse on the rows "
@@ -174,48 +191,21 @@ class CycleSelection(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, history: History) -> None:
-        if self.best_weights is None or history.interrupted:
-            return
-        history.best_epoch = self.best_epoch
-        trainer.model.load_state_dict(self.best_weights)
+        if not self.snapshots or (history.interrupted and trainer.epochs not in self._ends):
+            self._take(trainer, trainer.epochs)
+        history.best_epoch = self.best.epoch
+
+    def _take(self, trainer: Trainer, epoch: int) -> None:
+        outputs, value = self._judge()
+        self.snapshots.append(Snapshot(epoch, value, outputs, trainer.model.state_dict()))
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "best_value": self.best_value,
-            "best_epoch": self.best_epoch,
-            "best_weights": self.best_weights,
-            "last_value": self._last_value,
-            "identity": self._identity,
-        }
+        fields = [
+            {field.name: getattr(each, field.name) for field in dataclasses.fields(Snapshot)}
+            for each in self.snapshots
+        ]
+        return {"snapshots": fields, "identity": self._identity}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         check_settings(state_dict["identity"], self._identity)
-        self.best_value = state_dict["best_value"]
-        self.best_epoch = state_dict["best_epoch"]
-        self.best_weights = state_dict["best_weights"]
-        self._last_value = state_dict["last_value"]
-
-
-def best_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
-    """The factor on the logits that makes the log-loss smallest, between 1/5 and 5.
-
-    Args:
-        logits: (rows, classes).
-        codes: (rows,) true classes.
-    """
-    candidates = np.exp(np.linspace(math.log(0.2), math.log(5.0), 65))
-    losses = [log_loss(logits * factor, codes) for factor in candidates]
-    return float(candidates[int(np.argmin(losses))])
-
-
-def log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
-    """The mean negative log-probability of the true classes."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    log_total = np.log(np.exp(shifted).sum(axis=-1))
-    return float((log_total - shifted[np.arange(len(codes)), codes]).mean())
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+        self.snapshots = [Snapshot(**each) for each in state_dict["snapshots"]]

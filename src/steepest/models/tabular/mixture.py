@@ -1,0 +1,106 @@
+"""How the snapshots of the cycles are weighed: by what is best on the rows that were left out.
+
+The output of a member is the sum of its snapshots' outputs, each times a weight of at least 0. For
+classes the weights also calibrate: their sum is the factor on the logits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+STEPS = 60
+TOLERANCE = 1e-9
+
+Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+"""Weights to the value, its gradient and its Hessian."""
+
+
+def regression_weights(outputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """The weights with the least squared error.
+
+    Args:
+        outputs: (snapshots, rows).
+        answers: (rows,).
+    """
+    hessian = outputs @ outputs.T / len(answers)
+    slope = outputs @ answers / len(answers)
+
+    def squared_error(weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        value = 0.5 * weights @ hessian @ weights - slope @ weights
+        return float(value), hessian @ weights - slope, hessian
+
+    return least(squared_error, np.full(len(outputs), 1 / len(outputs)))
+
+
+def classification_weights(logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The weights with the least log-loss.
+
+    Args:
+        logits: (snapshots, rows, classes).
+        codes: (rows,) true classes.
+    """
+    rows = np.arange(len(codes))
+
+    def cross_entropy(weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        mixed = np.tensordot(weights, logits, 1)
+        probabilities = softmax(mixed)
+        expected = (probabilities * logits).sum(axis=-1)
+        gradient = (expected - logits[:, rows, codes]).mean(axis=1)
+        products = np.einsum("rk,ark,brk->ab", probabilities, logits, logits, optimize=True)
+        hessian = (products - expected @ expected.T) / len(codes)
+        return log_loss(mixed, codes), gradient, hessian
+
+    return least(cross_entropy, np.full(len(logits), 1 / len(logits)))
+
+
+def least(objective: Objective, start: np.ndarray) -> np.ndarray:
+    """Minimise a convex function of weights of at least 0, by projected Newton steps.
+
+    Source: Bertsekas, "Projected Newton methods for optimization problems with simple
+    constraints", SIAM Journal on Control and Optimization 20 (1982), 221-246.
+    """
+    weights = start
+    value, gradient, hessian = objective(weights)
+    for _ in range(STEPS):
+        free = (weights > 0) | (gradient < 0)
+        if not free.any():
+            break
+        ridge = 1e-8 * (1.0 + np.trace(hessian)) * np.eye(int(free.sum()))
+        step = np.zeros_like(weights)
+        step[free] = np.linalg.solve(hessian[np.ix_(free, free)] + ridge, gradient[free])
+        found = _line_search(objective, weights, step, value)
+        if found is None:
+            break
+        improvement = value - found[1]
+        weights, value, gradient, hessian = found
+        if improvement < TOLERANCE * (1.0 + abs(value)):
+            break
+    return weights
+
+
+def _line_search(
+    objective: Objective, weights: np.ndarray, step: np.ndarray, value: float
+) -> tuple[np.ndarray, float, np.ndarray, np.ndarray] | None:
+    """The first of ever shorter projected steps that is better; None if there is none."""
+    for halvings in range(30):
+        moved = np.maximum(weights - step * 0.5**halvings, 0.0)
+        found, gradient, hessian = objective(moved)
+        if math.isfinite(found) and found < value:
+            return moved, found, gradient, hessian
+    return None
+
+
+def log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
+    """The mean negative log-probability of the true classes."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_total = np.log(np.exp(shifted).sum(axis=-1))
+    return float((log_total - shifted[np.arange(len(codes)), codes]).mean())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
