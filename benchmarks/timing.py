@@ -1,0 +1,62 @@
+"""Interleaved rounds: every library in turn, again and again, so that all meet the same machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.remote import Remote
+
+WARM_UP_SECONDS = 0.005
+"""Steps before each round that are not counted: threads wake, caches fill again."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How long to time.
+
+    Attributes:
+        count: rounds; the median over them is reported.
+        seconds: of each library in each round, at least one step.
+        settle_seconds: of each library before the first round.
+    """
+
+    count: int = 21
+    seconds: float = 0.1
+    settle_seconds: float = 0.5
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds per step, one for each round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median_us(self) -> float:
+        return float(np.median(self.seconds)) * 1e6
+
+    @property
+    def quartiles_us(self) -> tuple[float, float]:
+        low, high = np.quantile(self.seconds, (0.25, 0.75)) * 1e6
+        return float(low), float(high)
+
+
+def interleave(workers: Mapping[str, Remote], rounds: Rounds) -> dict[str, Times]:
+    """Time all workers' sessions in turn. Each round begins with another one."""
+    names = list(workers)
+    steps: dict[str, int] = {}
+    warm_up: dict[str, int] = {}
+    for name, worker in workers.items():
+        step_seconds = worker.call("steady", seconds=rounds.settle_seconds)
+        steps[name] = max(1, round(rounds.seconds / step_seconds))
+        warm_up[name] = max(1, min(steps[name], round(WARM_UP_SECONDS / step_seconds)))
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds.count):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            seconds = workers[name].call("time", steps=steps[name], warm_up=warm_up[name])
+            found[name].append(seconds)
+    return {name: Times(tuple(seconds)) for name, seconds in found.items()}

@@ -1,0 +1,69 @@
+"""The workloads by name. A family is a file beside this one; a workload gives it sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchmarks.workloads.autoencoder import autoencoder
+from benchmarks.workloads.embedding import embedding
+from benchmarks.workloads.perceptron import perceptron
+from benchmarks.workloads.residual import residual
+from benchmarks.workloads.workload import Optimizer, Workload
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A family of networks with the sizes and settings that a workload's name stands for."""
+
+    family: Callable[..., Workload]
+    settings: Mapping[str, Any]
+
+    def options(self) -> list[str]:
+        """What may be set: the arguments of the family, and those of the optimizer."""
+        own = [name for name in inspect.signature(self.family).parameters if name != "name"]
+        own.remove("optimizer")
+        return [*own, *OPTIMIZER_OPTIONS]
+
+
+OPTIMIZER_OPTIONS = ("optimizer", "learning_rate", "momentum", "clip_norm")
+
+_MLP = {"layers": (784, 256, 128, 10), "batch": 128}
+
+WORKLOADS: dict[str, Preset] = {
+    "tabular": Preset(perceptron, {"layers": (20, 64, 64, 2), "batch": 32}),
+    "mlp": Preset(perceptron, _MLP),
+    "mlp-sgd": Preset(
+        perceptron, {**_MLP, "optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.01}
+    ),
+    "mlp-clip": Preset(perceptron, {**_MLP, "clip_norm": 1.0}),
+    "mlp-dropout": Preset(perceptron, {**_MLP, "dropout": 0.2}),
+    "wide": Preset(perceptron, {"layers": (784, 1024, 1024, 1024, 10), "batch": 256}),
+    "deep": Preset(residual, {"layers": (784, *(256,) * 20, 10), "batch": 64}),
+    "autoencoder": Preset(
+        autoencoder, {"layers": (784, 512, 128, 32, 128, 512, 784), "batch": 256}
+    ),
+    "embedding": Preset(embedding, {"layers": (256, 128, 1), "batch": 512}),
+}
+
+
+def make_workload(name: str, settings: Mapping[str, Any]) -> Workload:
+    """The workload of a name, with some of its settings changed.
+
+    Raises:
+        ValueError: an unknown name, or a setting that this workload does not have.
+    """
+    if name not in WORKLOADS:
+        raise ValueError(f"no workload is called {name!r}; there are {', '.join(WORKLOADS)}.")
+    preset = WORKLOADS[name]
+    for each in settings:
+        if each not in preset.options():
+            raise ValueError(
+                f"{name} has no option {each!r}; it takes {', '.join(preset.options())}."
+            )
+    chosen = {**preset.settings, **settings}
+    renamed = {"name": chosen.pop("optimizer", "adam")}
+    renamed |= {each: chosen.pop(each) for each in OPTIMIZER_OPTIONS if each in chosen}
+    return preset.family(name, optimizer=Optimizer(**renamed), **chosen)
