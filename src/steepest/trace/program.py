@@ -56,6 +56,9 @@ class TracedProgram:
         self._flags = flags
         self._pinned = pinned
         self._entry_gradients = entry_gradients
+        places = [*gradients_in, *gradients_out, *gradients_cleared, *gradients_consumed]
+        places += [*captured, *(place for place, _ in entry_gradients)]
+        self._outside = {id(place) for place in places if isinstance(place, Value)}
 
     def difference(self, arguments: Sequence[Value]) -> str | None:
         """What is no longer as the trace took it for granted, in a call with `arguments`."""
@@ -65,6 +68,9 @@ class TracedProgram:
         for number, value in self._pinned.items():
             if arguments[number] is not value:
                 return f"argument {number} is another tensor, and the function uses the first one"
+        for number, value in enumerate(arguments):
+            if id(value) in self._outside:
+                return f"argument {number} is a tensor that the function also uses from outside"
         for place, before in self._entry_gradients:
             if gradient_state(tensor_at(place, arguments)._grad) != before:
                 return f"the .grad of tensor {tensor_at(place, arguments).name!r} came or went"
