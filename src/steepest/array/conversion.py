@@ -239,6 +239,18 @@ def scalar_dtype(x: Scalar, other: DType) -> DType:
     return complex128 if other is float64 else complex64
 
 
+def joined(left: DType, right: DType) -> DType:
+    """The data type in which two combine.
+
+    Raises:
+        DTypeError: there is none.
+    """
+    try:
+        return promote(left, right)
+    except DTypeError as error:
+        raise DTypeError(located(str(error))) from None
+
+
 def promoted(*operands: Any) -> list[Value]:
     """Return operands as tensors of one data type; Python numbers follow the tensors.
 
@@ -250,10 +262,10 @@ def promoted(*operands: Any) -> list[Value]:
         tensors = [as_value(operands[0])]
     common = type_of(tensors[0]).dtype
     for tensor in tensors[1:]:
-        common = promote(common, type_of(tensor).dtype)
+        common = joined(common, type_of(tensor).dtype)
     for x in operands:
         if is_scalar(x):
-            common = promote(common, scalar_dtype(x, common))
+            common = joined(common, scalar_dtype(x, common))
     return [_as(x, common) for x in operands]
 
 

@@ -40,7 +40,7 @@ Device = str | None
 def check_device(device: Device) -> None:
     """Raise ArgumentError for any device but the CPU."""
     if device not in (None, "cpu"):
-        raise ArgumentError(f"device {device!r} does not exist: tensors live on 'cpu'.")
+        raise ArgumentError(located(f"device {device!r} does not exist: tensors live on 'cpu'."))
 
 
 def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -224,7 +224,9 @@ def triu(x: Any, /, *, k: int = 0) -> Tensor:
 def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     """Coordinate tensors of a grid: `"ij"` for matrix order, `"xy"` swaps the first two axes."""
     if indexing not in ("xy", "ij"):
-        raise ArgumentError(f"meshgrid: indexing is {indexing!r}, but must be 'xy' or 'ij'.")
+        raise ArgumentError(
+            located(f"meshgrid: indexing is {indexing!r}, but must be 'xy' or 'ij'.")
+        )
     values = [as_value(array) for array in arrays]
     order = list(range(len(values)))
     if indexing == "xy" and len(values) > 1:

@@ -10,6 +10,7 @@ import numpy as np
 from steepest.array.conversion import is_scalar, scalar_dtype, type_of
 from steepest.errors import DTypeError
 from steepest.graph.dtypes import DType, as_dtype, bfloat16, float32, promote
+from steepest.trace.origin import located
 from steepest.trace.value import Value
 
 
@@ -43,7 +44,7 @@ def finfo(type: Any, /) -> FloatInfo:
     """The precision and range of a floating type (or of a tensor's)."""
     dtype = _dtype_of(type)
     if not dtype.is_inexact:
-        raise DTypeError(f"finfo: {dtype} is not a floating type; use iinfo.")
+        raise DTypeError(located(f"finfo: {dtype} is not a floating type; use iinfo."))
     if dtype is bfloat16:
         return FloatInfo(
             16, 2.0**-7, 3.3895313892515355e38, -3.3895313892515355e38, 2.0**-126, dtype
@@ -64,7 +65,7 @@ def iinfo(type: Any, /) -> IntegerInfo:
     """The range of an integer type (or of a tensor's)."""
     dtype = _dtype_of(type)
     if not dtype.is_integer:
-        raise DTypeError(f"iinfo: {dtype} is not an integer type; use finfo.")
+        raise DTypeError(located(f"iinfo: {dtype} is not an integer type; use finfo."))
     found = np.iinfo(dtype.compute)
     return IntegerInfo(found.bits, int(found.max), int(found.min), dtype)
 
@@ -97,7 +98,7 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
             dtype = _dtype_of(each)
             common = dtype if common is None else promote(common, dtype)
     if common is None:
-        raise DTypeError("result_type: at least one tensor or data type is needed.")
+        raise DTypeError(located("result_type: at least one tensor or data type is needed."))
     for each in arrays_and_dtypes:
         if is_scalar(each):
             common = promote(common, scalar_dtype(each, common))

@@ -15,8 +15,8 @@ from steepest.array.conversion import (
     scalar_value,
     type_of,
 )
-from steepest.array.creation import asarray, zeros_like
-from steepest.errors import ArgumentError, DTypeError
+from steepest.array.creation import asarray, check_device, zeros_like
+from steepest.errors import DTypeError
 from steepest.graph.dtypes import as_dtype, bool_
 from steepest.ops.elementwise import (
     arithmetic,
@@ -301,8 +301,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
     """
     value = as_value(x)
     wanted = as_dtype(dtype)
-    if device not in (None, "cpu"):
-        raise ArgumentError(f"device {device!r} does not exist: tensors live on 'cpu'.")
+    check_device(device)
     if value._type.dtype is wanted:  # type: ignore[union-attr]
         return asarray(value, copy=True) if copy and not value._requires_grad else value  # type: ignore
     if wanted is bool_:

@@ -41,9 +41,9 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     left, left_letters, right, right_letters = _aligned_batches(
         left, left_letters, right, right_letters
     )
-    batch = [each for each in left_letters + right_letters if each not in "ijk"]
-    output = "".join(dict.fromkeys(batch))
-    output = "".join(sorted(output)) + "i" * ("i" in left_letters) + "k" * ("k" in right_letters)
+    batch = set(left_letters + right_letters) - set("ijk")
+    output = "".join(sorted(batch, key=LETTERS.index))
+    output += "i" * ("i" in left_letters) + "k" * ("k" in right_letters)
     return contract(left, right, spec=f"{left_letters},{right_letters}->{output}")
 
 
@@ -60,9 +60,8 @@ def _aligned_batches(
     left: Value, left_letters: str, right: Value, right_letters: str
 ) -> tuple[Value, str, Value, str]:
     """Drop batch axes of size 1 that the other operand repeats."""
-    left_batch = [each for each in left_letters if each not in "ijk"]
-    right_batch = [each for each in right_letters if each not in "ijk"]
-    for letter in set(left_batch) & set(right_batch):
+    shared = set(left_letters) & set(right_letters) - set("ijk")
+    for letter in sorted(shared):
         left_axis, right_axis = left_letters.index(letter), right_letters.index(letter)
         left_size, right_size = shape_of(left)[left_axis], shape_of(right)[right_axis]
         if left_size == right_size:

@@ -20,6 +20,7 @@ from steepest.ops.elementwise.logical import bitwise_right_shift
 from steepest.ops.elementwise.selection import convert
 from steepest.ops.indexing import argsort
 from steepest.ops.sources import random_bits
+from steepest.trace.origin import located
 from steepest.trace.value import assign, make_constant
 
 Shape = int | Sequence[int]
@@ -57,7 +58,7 @@ class Generator:
 
 def _key(seed: int) -> np.ndarray:
     if not 0 <= seed < 2**64:
-        raise ArgumentError(f"seed {seed} is outside 0 to 2^64 - 1.")
+        raise ArgumentError(located(f"seed {seed} is outside 0 to 2^64 - 1."))
     return np.array([seed & 0xFFFFFFFF, seed >> 32], dtype="uint32")
 
 
@@ -75,7 +76,7 @@ def _unit(shape: Shape, dtype: Any, generator: Generator | None) -> Any:
     source = generator or default_generator
     wanted = as_dtype(dtype)
     if not wanted.is_floating:
-        raise DTypeError(f"random: {wanted} is not a floating type.")
+        raise DTypeError(located(f"random: {wanted} is not a floating type."))
     if wanted is not float64:
         top = bitwise_right_shift(source.bits(shape), make_constant(np.asarray(8, "uint32")))
         return convert(convert(top, dtype=float32) * 2.0**-24, dtype=wanted)
@@ -119,7 +120,7 @@ def bernoulli(p: float, shape: Shape = (), generator: Generator | None = None) -
 def randint(low: int, high: int, shape: Shape = (), generator: Generator | None = None) -> Tensor:
     """Whole numbers (int64) spread evenly over low, ..., high - 1; `high - low` is at most 2^32."""
     if not 0 < high - low <= 2**32:
-        raise ArgumentError(f"randint: high - low is {high - low}, but must be 1 to 2^32.")
+        raise ArgumentError(located(f"randint: high - low is {high - low}, but must be 1 to 2^32."))
     source = generator or default_generator
     bits = convert(source.bits(shape), dtype=uint64)
     scaled = (bits * (high - low)) >> 32

@@ -39,7 +39,9 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
 def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Tensor:
     """Where each number of `x2` would enter the ascending `x1`, before or after equal ones."""
     if side not in ("left", "right"):
-        raise ArgumentError(f"searchsorted: side is {side!r}, but must be 'left' or 'right'.")
+        raise ArgumentError(
+            located(f"searchsorted: side is {side!r}, but must be 'left' or 'right'.")
+        )
     ordered, values = promoted(x1, x2)
     if sorter is not None:
         ordered = indexing.take(ordered, as_value(sorter), axis=0)

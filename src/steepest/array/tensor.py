@@ -103,7 +103,7 @@ class Tensor(Value):
         """The same tensor on a device; the only one is `"cpu"`."""
         creation.check_device(device)
         if stream is not None:
-            raise ValueError("to_device: the CPU has no streams.")
+            raise ValueError(located("to_device: the CPU has no streams."))
         return self
 
     @property
@@ -194,7 +194,9 @@ class Tensor(Value):
         copy: bool | None = None,
     ) -> Any:
         if stream is not None:
-            raise ArgumentError("__dlpack__: the CPU has no streams, so stream must be None.")
+            raise ArgumentError(
+                located("__dlpack__: the CPU has no streams, so stream must be None.")
+            )
         return dlpack.export_numbers(self._stored(), self.dtype, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -246,12 +248,12 @@ class Tensor(Value):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len(tensor): a tensor without axes has no length.")
+            raise TypeError(located("len(tensor): a tensor without axes has no length."))
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
-            raise TypeError("a tensor without axes cannot be iterated over.")
+            raise TypeError(located("a tensor without axes cannot be iterated over."))
         return (self[n] for n in range(self.shape[0]))
 
     def __repr__(self) -> str:
@@ -268,7 +270,7 @@ class Tensor(Value):
         import steepest
 
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"array API version {api_version!r} is not offered.")
+            raise ValueError(located(f"array API version {api_version!r} is not offered."))
         return steepest
 
     # Operators
