@@ -240,7 +240,10 @@ class TableModel:
         try:
             recipe = Recipe(**{**fields["recipe"], "betas": tuple(fields["recipe"]["betas"])})
             target = Target.from_dict(fields["target"])
+            preprocessor = TablePreprocessor.from_dict(fields["preprocessor"])
             features = FeatureEncoder.from_dict(fields["features"])
+            if not features.fits(preprocessor):
+                raise CheckpointError("table features: they do not fit the preprocessor.")
             mixture = tuple(as_number(each, "mixture") for each in fields["mixture"])
             network = TabularNetwork(
                 features.width,
@@ -249,7 +252,6 @@ class TableModel:
                 recipe.width,
                 recipe.depth,
             )
-            preprocessor = TablePreprocessor.from_dict(fields["preprocessor"])
             model = cls(target, preprocessor, features, recipe, network, mixture)
             low, high = (as_number(each, "answer_range") for each in fields["answer_range"])
             model.answer_range = (low, high)
