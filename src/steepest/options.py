@@ -51,9 +51,11 @@ class Options:
             if not variable.startswith(PREFIX):
                 continue
             if variable not in fields:
+                names = [each.removeprefix(PREFIX) for each in fields]
+                nearest = did_you_mean(variable.removeprefix(PREFIX), names)
                 raise ArgumentError(
                     f"environment variable {variable} is not an option of steepest."
-                    + did_you_mean(variable, fields)
+                    + nearest.replace("'", f"'{PREFIX}", 1)
                 )
             name = fields[variable]
             chosen[name] = readers.get(name, _switch)(variable, text)
