@@ -343,6 +343,7 @@ def test_methods() -> None:
     assert first.total.item() == 2.0
     assert isinstance(Model.add, Compiled)
     assert Model.add.__doc__ == "Adds."
+    assert first.add.__self__ is first
 
 
 @BOTH

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import threading
+import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,7 @@ from steepest.trace.origin import origin_of
 from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
 from steepest.trace.state import state
-from steepest.trace.value import Value
+from steepest.trace.value import Value, check_assignment
 
 Executable = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 BackEnd = Callable[[Graph], Executable]
@@ -110,7 +111,7 @@ class Compiled(Generic[Parameters, Result]):
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Let a compiled function be a method."""
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else types.MethodType(self, instance)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[Parameters, Result]:
         """A compiled function of the copied function, without programs: they hold the original."""
@@ -244,6 +245,8 @@ class Program:
     def run(self, arguments: Sequence[Value]) -> Any:
         """Run on the tensors of a call: update the state, and return the results."""
         traced = self.traced
+        if traced.assigned:
+            check_assignment(traced.assigned[0])
         sources = traced.inputs(arguments)
         arrays = self._executable([source._stored() for source in sources])
         outputs = [

@@ -311,6 +311,13 @@ def test_checkpoint_must_not_assign() -> None:
     state.assign(st.ones(2))  # allowed again
 
 
+def test_checkpoint_must_not_run_a_program_that_draws() -> None:
+    noisy = compiled(lambda x: x * st.random.uniform((2,)))
+    noisy(st.ones(2))
+    with pytest.raises(GradientError, match="a checkpointed function runs twice"):
+        st.checkpoint(noisy)(st.ones(2))
+
+
 @BOTH
 def test_checkpoint_within_checkpoint(wrap: Wrap) -> None:
     nested = st.checkpoint(lambda x: st.checkpoint(chain)(x) * st.checkpoint(chain)(x * 2))

@@ -335,6 +335,24 @@ def test_computed_tensors_can_be_assigned_to_inside_only() -> None:
     assert compiled(function)(st.ones(2)).tolist() == [2.0, 2.0]
 
 
+@pytest.mark.parametrize("outside", [False, True], ids=["made inside", "made outside"])
+@pytest.mark.parametrize("wrap", [lambda function: function, compiled], ids=["eager", "compiled"])
+def test_tensors_with_history_cannot_be_assigned_to(wrap: Any, outside: bool) -> None:
+    weight = st.Tensor([1.0], requires_grad=True)
+    computed = weight * 2
+
+    def function() -> None:
+        (computed if outside else weight * 2).assign(st.ones(1))
+
+    with pytest.raises(GradientError) as caught:
+        wrap(function)()
+    line = inspect.getsourcelines(function)[1] + 1
+    assert str(caught.value) == (
+        f"assign: the target was computed from others; assign to its detach() instead. "
+        f"At test_tracing.py:{line}."
+    )
+
+
 @pytest.mark.parametrize("wrap", [lambda function: function, compiled], ids=["eager", "compiled"])
 def test_argument_that_is_also_known_from_outside(wrap: Any) -> None:
     """Assigned to by its outer name, it has changed for both names."""

@@ -145,14 +145,15 @@ def without_dead_history(values: Sequence[Value], dead: Sequence[Value]) -> list
     Otherwise the result of an eager `grad` would keep every intermediate tensor alive.
     """
     dead_leaves = {id(leaf) for leaf in dead if leaf._record is None}
-    cleaned = []
-    for value in values:
-        alive = any(
-            each._record is None and each._requires_grad and id(each) not in dead_leaves
-            for each in history([value])
-        )
-        cleaned.append(value if alive else value._detached())
-    return cleaned
+    alive: set[int] = set()
+    for each in reversed(history(values)):
+        if each._record is None:
+            is_alive = each._requires_grad and id(each) not in dead_leaves
+        else:
+            is_alive = any(id(operand) in alive for operand in each._record.operands)
+        if is_alive:
+            alive.add(id(each))
+    return [value if id(value) in alive else value._detached() for value in values]
 
 
 def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:

@@ -276,11 +276,26 @@ def assign(target: Value, source: Value) -> None:
 
     Raises:
         ShapeError: shape or data type differ.
+        GradientError: the target was computed from others, or the assigning function runs twice.
     """
     if target._type != source._type:
         raise ShapeError(
             located(f"assign: target {target._type} and source {source._type} differ.")
         )
+    if target._record is not None:
+        raise GradientError(
+            located("assign: the target was computed from others; assign to its detach() instead.")
+        )
+    check_assignment(target)
+    if state.trace is not None:
+        state.trace.assign(target, source)
+        return
+    target._array = source._stored()
+    target._version += 1
+
+
+def check_assignment(target: Value) -> None:
+    """Raise GradientError within a function that runs twice (see `checkpoint`)."""
     if not state.assignment_allowed:
         raise GradientError(
             located(
@@ -289,12 +304,3 @@ def assign(target: Value, source: Value) -> None:
                 f"and pass the numbers in, or leave out the checkpoint."
             )
         )
-    if state.trace is not None:
-        state.trace.assign(target, source)
-        return
-    if target._record is not None:
-        raise GradientError(
-            located("assign: the target was computed from others; assign to its detach() instead.")
-        )
-    target._array = source._stored()
-    target._version += 1
