@@ -10,9 +10,12 @@ import contextlib
 import dataclasses
 import io
 import re
+import warnings
 from pathlib import Path
 
 import pytest
+
+from steepest.data.tables import DataWarning
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -54,16 +57,20 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for example in examples(page):
         code = compile("\n" * (example.line - 1) + example.code, page.name, "exec")
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+            # What is said about a table goes to standard error, as it does for a reader.
+            warnings.simplefilter("ignore", DataWarning)
             exec(code, namespace)
         if example.output is not None:
             assert printed.getvalue().rstrip("\n") == example.output.rstrip("\n"), example.line
 
 
 def test_pages_have_examples() -> None:
-    counted = {page.name: len(examples(page)) for page in PAGES}
+    """All but the index of docs/; else a page that is not run would look like one that is."""
+    counted = {str(page.relative_to(ROOT)): len(examples(page)) for page in PAGES}
+    assert counted.pop("docs/README.md") == 0
     assert counted["README.md"] >= 3
-    assert counted["walkthrough.md"] >= 6
+    assert min(counted.values()) >= 1
 
 
 def test_links_lead_somewhere() -> None:
