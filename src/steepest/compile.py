@@ -14,7 +14,7 @@ import threading
 import types
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -22,7 +22,7 @@ import numpy as np
 from steepest.array.conversion import as_value
 from steepest.autodiff.custom import all_at_once
 from steepest.autodiff.modes import enable_grad
-from steepest.autodiff.reverse import reverse
+from steepest.autodiff.reverse import OutputGrads, reverse_arrived
 from steepest.errors import ArgumentError, RetraceWarning, did_you_mean
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
@@ -183,7 +183,9 @@ class Call:
     def key(self) -> tuple[Any, ...]:
         """What two calls must share to be served by one program."""
         parts = tuple(
-            (leaf._type, leaf._requires_grad) if isinstance(leaf, Value) else _static(leaf)
+            (leaf._type, leaf._requires_grad, leaf._record is None)
+            if isinstance(leaf, Value)
+            else _static(leaf)
             for leaf in self._leaves
         )
         first: dict[int, int] = {}
@@ -273,37 +275,41 @@ def differentiable(
 
     The reverse pass replays the traced graph, so it costs one more forward pass.
     """
-    state_positions = range(traced.result_count, traced.result_count + len(traced.assigned))
-    wanted = [
-        position
-        for position, needed in enumerate(traced.output_requires_grad)
-        if needed and position not in state_positions
-    ]
-    if not wanted:
+    if not traced.tracked:
         return list(outputs)
 
     def find(
-        output_grads: Sequence[Value], _: Sequence[Value], operands: Sequence[Value]
+        output_grads: OutputGrads, _: Sequence[Value], operands: Sequence[Value]
     ) -> Sequence[Value | None]:
         with enable_grad():
-            again = replay(traced.graph, operands)
-        return reverse([again[position] for position in wanted], output_grads, operands)
+            again = replay(traced.graph, operands, traced.paths)
+        return reverse_arrived([again[n] for n in traced.tracked], output_grads, operands)
 
-    # State such as a random counter, which the program itself goes on to change, is kept as it was.
-    kept = [source if source._requires_grad else source._detached() for source in sources]
+    # What no gradient flows to may change before the reverse pass: the program itself advances a
+    # random counter.
+    kept = [
+        source if number in traced.sources else source._detached()
+        for number, source in enumerate(sources)
+    ]
     made = Value._apply(
         custom_gradient,
-        (*kept, *(outputs[position] for position in wanted)),
+        (*kept, *(outputs[position] for position in traced.tracked)),
         {"input_count": len(sources), "rule": all_at_once(find)},
     )
     values = list(outputs)
-    for position, value in zip(wanted, made, strict=True):
+    for position, value in zip(traced.tracked, made, strict=True):
         values[position] = value
     return values
 
 
-def replay(graph: Graph, sources: Sequence[Value]) -> list[Value]:
-    """Run a graph operation by operation on values, recording gradients."""
+def replay(
+    graph: Graph, sources: Sequence[Value], paths: Mapping[int, tuple[bool, ...]] | None = None
+) -> list[Value]:
+    """Run a graph operation by operation on values, recording gradients.
+
+    Args:
+        paths: through which operands of each node gradients flow (default all).
+    """
     values: dict[int, Any] = {
         id(node): source for node, source in zip(graph.inputs, sources, strict=True)
     }
@@ -312,6 +318,9 @@ def replay(graph: Graph, sources: Sequence[Value]) -> list[Value]:
             values[id(node)] = values[id(node.operands[0])][node.static["index"]]
         elif node.op is not None:
             operands = [values[id(operand)] for operand in node.operands]
+            if paths is not None and operands:
+                flows = zip(operands, paths[id(node)], strict=True)
+                operands = [each if path else each._detached() for each, path in flows]
             with origin_of(node.origin):
                 values[id(node)] = Value._apply(node.op, operands, node.static)  # type: ignore[arg-type]
     return [values[id(node)] for node in graph.outputs]

@@ -326,6 +326,64 @@ def test_assign_between_forward_and_backward_inside(wrap: Wrap) -> None:
 
 
 @BOTH
+def test_what_is_detached_inside_is_detached_outside(wrap: Wrap) -> None:
+    """A node of the graph stands for a tensor and for its detached twin; gradients tell."""
+
+    def function(x: st.Tensor) -> st.Tensor:
+        with st.no_grad():
+            constant = x * 10
+        leaf = st.Tensor(x * 100, requires_grad=True)
+        return st.sum(x * x.detach() + x * constant + x * leaf)
+
+    x = leaf(2.0)
+    output = wrap(function)(x)
+    output.backward()
+    assert x.grad.tolist() == [2.0 + 20.0 + 200.0]
+
+
+@BOTH
+def test_a_target_network_follows(wrap: Wrap) -> None:
+    """Assigning one parameter to another reads its present numbers in every call."""
+    online, target = leaf(1.0), leaf(0.0)
+    follow = wrap(lambda: target.assign(online))
+    for number in (1.0, 2.0, 3.0):
+        online.assign([number])
+        follow()
+        assert target.tolist() == [number]
+
+
+@BOTH
+def test_results_that_do_not_matter_leave_no_gradient(wrap: Wrap) -> None:
+    first, second = leaf(1.0), leaf(2.0)
+    one, _ = wrap(lambda x: (x * first, x * second))(st.ones(1))
+    st.sum(one).backward()
+    assert first.grad.tolist() == [1.0]
+    assert second.grad is None
+
+
+@pytest.mark.parametrize("captured", [False, True], ids=["argument", "tensor from outside"])
+def test_gradient_cannot_leave_a_program_through_history(captured: bool) -> None:
+    weight = leaf(3.0)
+    outside = weight * 2
+
+    def step(x: st.Tensor) -> None:
+        st.sum((outside if captured else x) ** 2).backward()
+
+    run = compiled(step)
+    run(leaf(1.0)) if not captured else None
+    with pytest.raises(GradientError) as caught:
+        run(outside)
+    line = inspect.getsourcelines(step)[1] + 1
+    assert str(caught.value) == (
+        f"backward: the gradient flows to a tensor float32[1] that was computed outside of the "
+        f"compiled function, where it cannot follow. Compute it inside, use its detach(), or call "
+        f"backward() outside. At test_compiled_gradients.py:{line}."
+    )
+    step(outside)
+    assert weight.grad.tolist() == [2 * 6.0 * 2]
+
+
+@BOTH
 def test_arguments_that_depend_on_each_other(wrap: Wrap) -> None:
     """The gradient by x does not count the way through y twice."""
     x = leaf(3.0)

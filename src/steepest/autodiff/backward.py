@@ -22,7 +22,8 @@ def backward(output: Value, gradient: Value | None = None, create_graph: bool = 
         create_graph: record the backward pass too, so that it can be differentiated.
 
     Raises:
-        GradientError: `output` does not depend on any tensor with `requires_grad`.
+        GradientError: `output` does not depend on any tensor with `requires_grad`, or, inside a
+            compiled function, on one that was computed outside of it.
         ShapeError: `output` has several numbers and no `gradient` was given.
     """
     if state.trace is not None:
@@ -36,6 +37,15 @@ def backward(output: Value, gradient: Value | None = None, create_graph: bool = 
         )
     output_grad = _initial_gradient(output, gradient)
     leaves = [value for value in history([output]) if value._record is None]
+    for leaf in leaves:
+        if leaf._leaf._record is not None:
+            raise GradientError(
+                located(
+                    f"backward: the gradient flows to a tensor {leaf._type} that was computed "
+                    f"outside of the compiled function, where it cannot follow. Compute it inside, "
+                    f"use its detach(), or call backward() outside."
+                )
+            )
     with enable_grad() if create_graph else no_grad():
         gradients = reverse([output], [output_grad], leaves)
         for leaf, leaf_gradient in zip(leaves, gradients, strict=True):

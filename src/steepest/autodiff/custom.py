@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from steepest.autodiff.modes import enable_grad, no_assignment, no_grad
-from steepest.autodiff.reverse import OutputGrads, as_tensor, reverse
+from steepest.autodiff.reverse import OutputGrads, as_tensor, reverse_arrived
 from steepest.errors import GradientError, ShapeError
 from steepest.graph.node import next_serial
 from steepest.graph.types import TensorType
@@ -58,7 +58,7 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
                 )
 
             def find(
-                output_grads: Sequence[Value], made: Sequence[Value], operands: Sequence[Value]
+                output_grads: OutputGrads, made: Sequence[Value], operands: Sequence[Value]
             ) -> Sequence[Value | None]:
                 found = gradient(
                     unflatten(structure, output_grads), unflatten(structure, made), *operands
@@ -96,7 +96,7 @@ def _checked(
 
 
 def all_at_once(
-    find: Callable[[Sequence[Value], Sequence[Value], Sequence[Value]], Sequence[Value | None]],
+    find: Callable[[OutputGrads, Sequence[Value], Sequence[Value]], Sequence[Value | None]],
 ) -> Callable[..., Value | None]:
     """Make a rule of the `custom_gradient` primitive that does its work once for all operands.
 
@@ -144,12 +144,12 @@ def _rerun(
     """The gradients of a checkpointed function, found by computing it again."""
 
     def find(
-        output_grads: Sequence[Value], _: Sequence[Value], operands: Sequence[Value]
+        output_grads: OutputGrads, _: Sequence[Value], operands: Sequence[Value]
     ) -> Sequence[Value | None]:
         with enable_grad():
             inputs = [_barred(each) for each in operands[:input_count]]
             outputs = flatten(function(*unflatten(structure, inputs)))[0]
-        return reverse(outputs, output_grads, [*inputs, *operands[input_count:]])
+        return reverse_arrived(outputs, output_grads, [*inputs, *operands[input_count:]])
 
     return find
 

@@ -117,8 +117,13 @@ class OutputGrads(tuple[Value, ...]):
 
     Its rule is asked for one operand at a time; one that finds all answers at once (see
     `custom.all_at_once`) keeps them here, where they live as long as they are needed.
+
+    Attributes:
+        arrived: the numbers of the results that a gradient arrived at; it is zero for the others.
+        answers: the gradient of each operand, once they have been found.
     """
 
+    arrived: frozenset[int] = frozenset()
     answers: Sequence[Value | None] | None = None
 
 
@@ -130,7 +135,20 @@ def _parts(value: Value, gradient: dict[int, Value]) -> tuple[tuple[Value, ...],
         gradient[index] if index in gradient else Value._zeros(part.shape, part.dtype)
         for index, part in enumerate(value._type)
     )
+    grads.arrived = frozenset(gradient)
     return outputs, grads
+
+
+def reverse_arrived(
+    outputs: Sequence[Value], output_grads: OutputGrads, targets: Sequence[Value]
+) -> list[Value | None]:
+    """As `reverse`, from the outputs that a gradient arrived at.
+
+    A tensor that only the others depend on has no gradient, rather than one of zeros.
+    """
+    chosen = sorted(output_grads.arrived)
+    grads = [output_grads[index] for index in chosen]
+    return reverse([outputs[index] for index in chosen], grads, targets)
 
 
 def _accumulate(gradients: dict[int, Any], value: Value, contribution: Value) -> None:

@@ -24,14 +24,21 @@ class TracedProgram:
     Inputs of the graph are the arguments, then `captured`, then the present `.grad` of the tensors
     of `gradients_in`; outputs are the results, then the new numbers of `assigned`, then the new
     `.grad` of the tensors of `gradients_out`.
+
+    Attributes:
+        paths: for each node of the graph (by identity), through which operands gradients flow.
+        tracked: the numbers of the outputs that require a gradient.
+        sources: the numbers of the inputs to which gradients flow back from those.
     """
 
     def __init__(
         self,
         *,
         graph: Graph,
+        paths: Mapping[int, tuple[bool, ...]],
         result_count: int,
-        output_requires_grad: list[bool],
+        tracked: list[int],
+        sources: frozenset[int],
         captured: list[Value],
         gradients_in: list[Place],
         assigned: list[Value],
@@ -44,8 +51,10 @@ class TracedProgram:
         entry_gradients: list[tuple[Place, Any]],
     ):
         self.graph = graph
+        self.paths = paths
         self.result_count = result_count
-        self.output_requires_grad = output_requires_grad
+        self.tracked = tracked
+        self.sources = sources
         self.captured = captured
         self.gradients_in = gradients_in
         self.assigned = assigned

@@ -46,6 +46,8 @@ class Trace:
         self._entry_gradients: dict[int, tuple[Value, Any]] = {}
         self._gradient_inputs: dict[int, tuple[Value, Value]] = {}
         self._guards: dict[int, tuple[HasStaticState, dict[str, Any]]] = {}
+        self._entries: set[int] = set()
+        self._paths: dict[int, tuple[bool, ...]] = {}
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -59,9 +61,7 @@ class Trace:
 
     def argument(self, name: str, value: Value) -> Value:
         """Make the stand-in for a tensor argument; a tensor given twice has one stand-in."""
-        assert isinstance(value._type, TensorType)
-        stand_in = Value._symbolic(make_input(name, value._type), self)
-        stand_in._requires_grad = value._requires_grad
+        stand_in = self._stand_in(name, value)
         stand_in._owner = value
         self.arguments.append(value)
         self._argument_inputs.append(stand_in)
@@ -108,6 +108,7 @@ class Trace:
         assert isinstance(value._type, TensorType)
         stand_in = Value._symbolic(make_input(name, value._type), self)
         stand_in._requires_grad = value._requires_grad
+        self._entries.add(id(stand_in))
         return stand_in
 
     def add_node(
@@ -123,7 +124,17 @@ class Trace:
             assert operand._node is not None
             nodes.append(operand._node)
         node = Node(op, tuple(nodes), dict(static), result_type, current_origin())
+        self._paths[id(node)] = tuple(self._has_path(operand) for operand in operands)
         return Value._symbolic(node, self)
+
+    def _has_path(self, operand: Value) -> bool:
+        """Whether a gradient may flow from an operation through this operand to an input.
+
+        The graph does not tell: a node stands for a detached tensor as well.
+        """
+        if not (state.gradients_enabled and operand._requires_grad):
+            return False
+        return operand._record is not None or id(operand) in self._entries
 
     def assign(self, target: Value, source: Value) -> None:
         """Let `target` have the value of `source` from here on."""
@@ -203,10 +214,19 @@ class Trace:
                 outputs.append(self.read(gradient))
         entries = self._gradient_inputs.values()
         inputs = (*self._argument_inputs, *self._captured_inputs, *(each for _, each in entries))
+        graph = Graph(self.name, _nodes(inputs), _nodes(outputs))
+        is_state = range(len(results), len(results) + len(assigned))
+        tracked = [
+            position
+            for position, value in enumerate(outputs)
+            if value._requires_grad and position not in is_state
+        ]
         return TracedProgram(
-            graph=Graph(self.name, _nodes(inputs), _nodes(outputs)),
+            graph=graph,
+            paths={id(node): self._paths[id(node)] for node in graph.nodes() if node.operands},
             result_count=len(results),
-            output_requires_grad=[value._requires_grad for value in outputs],
+            tracked=tracked,
+            sources=_sources([outputs[position] for position in tracked], inputs),
             captured=list(self.captured),
             gradients_in=[self._place(owner) for owner, _ in entries],
             assigned=assigned,
@@ -225,6 +245,31 @@ class Trace:
         """Where a run finds a tensor: among its arguments, or outside."""
         number = self._numbers.get(id(owner))
         return owner if number is None else number
+
+
+def _sources(outputs: Sequence[Value], inputs: Sequence[Value]) -> frozenset[int]:
+    """The numbers of the inputs to which gradients flow back from the outputs.
+
+    A tensor that the function assigned to before it used it counts too: the gradient belongs to
+    its new numbers, so the reverse pass will find that it has changed, and refuse.
+    """
+    numbers = {id(stand_in): n for n, stand_in in enumerate(inputs)}
+    owners = {id(stand_in._owner): n for n, stand_in in enumerate(inputs)}
+    found: set[int] = set()
+    seen: set[int] = set()
+    stack = list(outputs)
+    while stack:
+        value = stack.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if value._record is not None:
+            stack.extend(each for each in value._record.operands if each._requires_grad)
+        elif id(value) in numbers:
+            found.add(numbers[id(value)])
+        elif value._owner is not None:
+            found.add(owners[id(value._owner)])
+    return frozenset(found)
 
 
 def _nodes(values: Sequence[Value]) -> tuple[Node, ...]:

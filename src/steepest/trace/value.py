@@ -146,10 +146,11 @@ class Value:
         return self._array
 
     def _detached(self) -> Value:
-        """The same numbers without history."""
-        value = self._from_storage(self._array, self._type)
-        value._node = self._node
-        value._trace = self._trace
+        """The same numbers without history: inside a trace, those of this point of the program."""
+        current = self if state.trace is None else state.trace.read(self)
+        value = self._from_storage(current._array, current._type)
+        value._node = current._node
+        value._trace = current._trace
         return value
 
     def _apply_items(self) -> tuple[Value, ...]:
