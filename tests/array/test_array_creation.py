@@ -163,6 +163,39 @@ def test_asarray_of_what_is_no_array(source, error, message):
     assert "At test_array_creation.py:" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "dtype", "error", "message"),
+    [
+        ([1j], st.float32, DTypeError, "asarray: float() argument must be a string or a real num"),
+        (["a"], st.float32, DTypeError, "asarray: could not convert string to float: 'a'."),
+        ([1, 300], st.uint8, ArgumentError, "the number 300 does not fit the data type uint8 (0"),
+        ([[1, 2], [3]], st.int8, ShapeError, "asarray: the nested sequences of a level must hav"),
+        (
+            np.ones(1) * 1j,
+            st.float64,
+            DTypeError,
+            "asarray: float64 would lose the imaginary part of ",
+        ),
+    ],
+)
+def test_asarray_of_what_does_not_fit_a_data_type(source, dtype, error, message):
+    with pytest.raises(error) as caught:
+        st.asarray(source, dtype=dtype)
+    assert str(caught.value).startswith(message)
+    assert "At test_array_creation.py:" in str(caught.value)
+
+
+def test_asarray_of_large_integers_is_exact():
+    assert st.asarray([1, 2**64 - 1], dtype=st.uint64).tolist() == [1, 2**64 - 1]
+    assert st.asarray([2**53 + 1], dtype=st.int64).tolist() == [2**53 + 1]
+
+
+def test_numpy_scalars_have_the_data_type_of_their_kind():
+    assert st.full((1,), np.float64(1.5)).dtype is st.float32
+    assert st.full((1,), np.int8(3)).dtype is st.int8
+    assert st.full((1,), np.True_).dtype is st.bool
+
+
 def test_devices_and_shapes_that_do_not_exist():
     with pytest.raises(ArgumentError, match=r"device 'cuda' does not exist: tensors live on 'cpu'"):
         st.zeros(2, device="cuda")

@@ -82,6 +82,34 @@ def test_assign_broadcasts_and_converts():
         tensor.assign([1.0, 2.0])
 
 
+def test_assign_copies_the_numbers_of_an_array():
+    tensor, array = st.zeros(2), np.float32([1, 2])
+    tensor.assign(array)
+    array[0] = 9
+    assert tensor.tolist() == [1, 2]
+    tensor.assign(3)
+    tensor.numpy()[0] = 4
+    assert tensor.tolist() == [4, 3]
+
+
+def test_requires_grad_of_an_outside_tensor_is_not_changed_while_compiling():
+    weight = st.Tensor([1.0])
+
+    @st.compile
+    def thaw(x):
+        weight.requires_grad = True
+        return x * weight
+
+    with pytest.raises(TraceError) as caught:
+        thaw(st.ones(1))
+    assert str(caught.value).startswith(
+        "requires_grad: the tensor float32[1] was made outside of the compiled function, which "
+        "would change it while it is recorded, not when it runs. Set requires_grad before the "
+        "call. At test_array_tensor.py:"
+    )
+    assert not weight.requires_grad
+
+
 def test_assign_to_a_computed_tensor_is_refused():
     weight = st.Tensor([1.0], requires_grad=True)
     with pytest.raises(GradientError) as caught:
@@ -97,6 +125,7 @@ def test_clone_and_detach():
     assert copied.requires_grad
     assert not detached.requires_grad
     assert np.shares_memory(detached.numpy(), weight.numpy())
+    assert not np.shares_memory(copied.numpy(), weight.numpy())
     (copied * 3).sum().backward()
     assert weight.grad.tolist() == [3, 3]
     plain = st.ones(2)

@@ -37,6 +37,8 @@ Scalar = bool | int | float | complex
 DEFAULT_FLOAT = float32
 DEFAULT_INTEGER = int64
 
+_DEFAULTS = {"f": DEFAULT_FLOAT, "c": complex64, "i": DEFAULT_INTEGER, "b": bool_}
+
 
 def type_of(value: Value) -> TensorType:
     """The shape and data type of a tensor."""
@@ -90,33 +92,44 @@ def as_value(x: Any, dtype: DType | None = None) -> Value:
         return x if dtype is None or type_of(x).dtype is dtype else convert(x, dtype=dtype)
     if isinstance(x, list | tuple) and _holds_tensors(x):
         return _stacked(x, dtype)
-    array = _numpy_array(x)
+    array = _numpy_array(x, dtype)
     if array.dtype.name == "bfloat16":
         return as_value(wrapped(array.view("uint16"), bfloat16), dtype)
     wanted = dtype or _default_dtype(x, array)
-    if array is not x and array.size and wanted.is_integer and array.dtype.kind in "iu":
-        check_fits(int(array.min()), wanted)
-        check_fits(int(array.max()), wanted)
     if array.dtype == wanted.storage and wanted is not bfloat16:
         return wrapped(array, wanted)
+    if array.dtype.kind == "c" and not wanted.is_complex:
+        raise DTypeError(
+            located(
+                f"asarray: {wanted} would lose the imaginary part of {array.dtype}. Take the real "
+                f"part first."
+            )
+        )
     return make_constant(array, wanted)
 
 
-def _numpy_array(x: Any) -> np.ndarray:
-    """An array of whatever NumPy understands.
+def _numpy_array(x: Any, dtype: DType | None) -> np.ndarray:
+    """An array of whatever NumPy understands; Python numbers become `dtype` without a detour.
 
     Raises:
         ShapeError: nested sequences of different lengths.
         DTypeError: something that is not numbers.
+        ArgumentError: a Python integer that `dtype` cannot hold.
     """
+    direct = dtype.compute if dtype is not None and isinstance(x, list | tuple | Scalar) else None
     try:
-        array = np.asarray(x)
-    except ValueError as error:
-        if "inhomogeneous" not in str(error):
-            raise
-        raise ShapeError(
-            located("asarray: the nested sequences of a level must have equal lengths.")
-        ) from None
+        with np.errstate(over="ignore"):
+            array = np.asarray(x, dtype=direct)
+    except OverflowError:
+        for number in np.asarray(x, dtype=object).flat:
+            check_fits(number, dtype or DEFAULT_INTEGER)
+        raise
+    except (TypeError, ValueError) as error:
+        if "inhomogeneous" in str(error):
+            raise ShapeError(
+                located("asarray: the nested sequences of a level must have equal lengths.")
+            ) from None
+        raise DTypeError(located(f"asarray: {error}.")) from None
     if array.dtype == object:
         raise DTypeError(
             located(
@@ -159,11 +172,8 @@ def _default_dtype(x: Any, array: np.ndarray) -> DType:
     """An array keeps its data type; Python numbers take the default of their kind."""
     if isinstance(x, np.generic) or not isinstance(x, list | tuple | Scalar):
         return _counterpart(array)
-    defaults = {"f": DEFAULT_FLOAT, "c": complex64, "i": DEFAULT_INTEGER, "b": bool_}
-    if array.dtype.kind == "f" and not _holds_arrays(x):
-        return DEFAULT_FLOAT
-    if array.dtype.kind in defaults and not _holds_arrays(x):
-        return defaults[array.dtype.kind]
+    if array.dtype.kind in _DEFAULTS and not _holds_arrays(x):
+        return _DEFAULTS[array.dtype.kind]
     return _counterpart(array)
 
 
@@ -224,6 +234,13 @@ def check_fits(x: Scalar, dtype: DType) -> None:
                 f"{limits.max}). Convert the tensor with .astype(...)."
             )
         )
+
+
+def number_dtype(x: Any) -> DType:
+    """The data type of one number by itself: NumPy's has its own, Python's that of its kind."""
+    if is_scalar(x):
+        return _DEFAULTS[np.asarray(x).dtype.kind]
+    return _counterpart(np.asarray(x))
 
 
 def scalar_dtype(x: Scalar, other: DType) -> DType:

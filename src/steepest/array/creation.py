@@ -15,13 +15,14 @@ from steepest.array.conversion import (
     as_value,
     check_fits,
     clone,
+    number_dtype,
     shape_of,
     type_of,
     wrapped,
 )
 from steepest.array.dlpack import import_numbers
 from steepest.errors import ArgumentError, ShapeError
-from steepest.graph.dtypes import DType, as_dtype, complex64
+from steepest.graph.dtypes import DType, as_dtype
 from steepest.ops.elementwise.arithmetic import add
 from steepest.ops.elementwise.comparison import less_equal
 from steepest.ops.elementwise.selection import where
@@ -94,8 +95,9 @@ def full(
 ) -> Tensor:
     """A tensor of one number repeated; the default data type is that of the number."""
     check_device(device)
-    defaults = {bool: as_dtype("bool"), int: DEFAULT_INTEGER, float: DEFAULT_FLOAT}
-    wanted = defaults.get(type(fill_value), complex64) if dtype is None else as_dtype(dtype)
+    wanted = number_dtype(fill_value) if dtype is None else as_dtype(dtype)
+    if isinstance(fill_value, np.generic):
+        fill_value = fill_value.item()
     check_fits(fill_value, wanted)
     static = {"shape": _shape(shape), "value": fill_value, "dtype": wanted}
     return apply(full_primitive, (), static)

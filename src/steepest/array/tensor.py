@@ -22,7 +22,6 @@ from steepest.errors import ArgumentError, DTypeError, GradientError, TraceError
 from steepest.graph.dtypes import DType, to_compute
 from steepest.graph.types import TensorType
 from steepest.ops import movement
-from steepest.ops.elementwise.selection import identity
 from steepest.trace.origin import located
 from steepest.trace.state import state
 from steepest.trace.value import Value, assign
@@ -121,6 +120,14 @@ class Tensor(Value):
             raise GradientError(
                 located("requires_grad: this tensor was computed from others; use detach() first.")
             )
+        if state.trace is not None and not self.is_symbolic and wanted != self._requires_grad:
+            raise TraceError(
+                located(
+                    f"requires_grad: the tensor {self._type} was made outside of the compiled "
+                    f"function, which would change it while it is recorded, not when it runs. "
+                    f"Set requires_grad before the call."
+                )
+            )
         self._requires_grad = bool(wanted)
 
     @property
@@ -152,22 +159,22 @@ class Tensor(Value):
 
     def clone(self) -> Tensor:
         """A copy, through which gradients flow back."""
-        if self._requires_grad or state.trace is not None:
-            return identity(self)
-        return creation.asarray(self, copy=True)
+        return conversion.clone(self)  # type: ignore[return-value]
 
     def assign(self, value: Any) -> None:
         """Take over the numbers of `value`, which broadcasts to this shape and type.
 
         The only way in which a tensor changes; inside `steepest.compile` it makes the tensor an
-        output of the program.
+        output of the program. Numbers of a NumPy array are copied, so that it can be used again.
         """
         source = conversion.as_value(value, self.dtype)
-        if source._type.shape != self.shape:  # type: ignore[union-attr]
+        owned = isinstance(value, Value)
+        if conversion.shape_of(source) != self.shape:
             source = movement.broadcast_to(source, shape=self.shape)
+            owned = False
         if source._requires_grad:
             source = source._detached()
-        assign(self, source)
+        assign(self, source if owned else conversion.clone(source))
 
     # Numbers out of it
 
@@ -179,7 +186,7 @@ class Tensor(Value):
         array = self.numpy()
         if copy is False and (dtype is not None and array.dtype != dtype):
             raise ValueError(
-                "np.asarray: another data type needs a copy, but copy=False was asked."
+                located("np.asarray: another data type needs a copy, but copy=False was asked.")
             )
         converted = array if dtype is None else array.astype(dtype, copy=False)
         return converted.copy() if copy and converted is array else converted
@@ -214,7 +221,7 @@ class Tensor(Value):
         return self.numpy().tolist()
 
     def _number(self, name: str) -> Any:
-        if self._array is None or state.trace is not None:
+        if state.trace is not None:
             raise TraceError(
                 located(
                     f"{name}(tensor): inside steepest.compile the tensor {self._type} has no "
