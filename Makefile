@@ -6,15 +6,17 @@ BIN = .venv/bin
 .PHONY: demo test check benchmarks clean
 
 .venv/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "steepest needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	touch $@
 
 .venv/demo: pyproject.toml | .venv/created
-	$(BIN)/pip install --quiet -e '.[cli]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[cli]'
 	touch $@
 
 .venv/test: pyproject.toml | .venv/created
-	$(BIN)/pip install --quiet -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@ .venv/demo
 
 # Train on the house prices that ship with the project; model and report go to ./demo.
