@@ -495,6 +495,14 @@ def test_copies_have_programs_of_their_own() -> None:
     assert holder.fast(st.ones((1, 1))).tolist() == [[2.0]]
 
 
+def test_a_compiled_module_is_no_copy_of_it() -> None:
+    model = nn.Linear(2, 2)
+    run = compiled(model)
+    assert not hasattr(run, "weight")
+    assert not hasattr(run, "training")
+    assert run.stages(st.ones((1, 2)))["trace"].startswith("graph Linear(%0 argument0")
+
+
 def test_stages_are_named() -> None:
     stages = compiled(lambda x: x * 1).stages(st.ones(2))
     assert list(stages) == [

@@ -94,7 +94,8 @@ class Compiled(Generic[Parameters, Result]):
     """A function made by `steepest.compile`."""
 
     def __init__(self, function: Callable[Parameters, Result], back_end: BackEnd):
-        functools.update_wrapper(self, function)
+        # Without the function's own attributes: those of a module would be copies that grow stale.
+        functools.update_wrapper(self, function, updated=())
         self._function = function
         self._back_end = back_end
         self._programs: OrderedDict[Program, Any] = OrderedDict()
@@ -160,7 +161,7 @@ class Compiled(Generic[Parameters, Result]):
             )
 
     def _trace(self, call: Call) -> Program:
-        trace = Trace(getattr(self._function, "__name__", "function"))
+        trace = Trace(getattr(self._function, "__name__", type(self._function).__name__))
         with trace.recording():
             stand_ins = [
                 trace.argument(f"argument{n}", tensor) for n, tensor in enumerate(call.tensors)

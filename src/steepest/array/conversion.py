@@ -37,6 +37,8 @@ Scalar = bool | int | float | complex
 DEFAULT_FLOAT = float32
 DEFAULT_INTEGER = int64
 
+_OPERANDS = (Value, bool, int, float, complex, np.ndarray, np.generic, list, tuple)
+
 _DEFAULTS = {"f": DEFAULT_FLOAT, "c": complex64, "i": DEFAULT_INTEGER, "b": bool_}
 
 
@@ -77,8 +79,7 @@ def is_scalar(x: Any) -> bool:
 
 def is_operand(x: Any) -> bool:
     """Whether an infix operator of a tensor takes `x`; anything else is left to its own class."""
-    known = Value | np.ndarray | np.generic | bool | int | float | complex | list | tuple
-    return isinstance(x, known) or hasattr(x, "__array__") or hasattr(x, "__dlpack__")
+    return isinstance(x, _OPERANDS) or hasattr(x, "__array__") or hasattr(x, "__dlpack__")
 
 
 def as_value(x: Any, dtype: DType | None = None) -> Value:
