@@ -16,7 +16,7 @@ from steepest.models.tabular import TableModel
 from steepest.models.tabular import model as tabular
 from steepest.train.loop import FitLoop
 
-PAUSE = 0.004
+PAUSE = 0.01
 """Seconds of sleep a step, so that a fast machine does not finish before it is killed."""
 
 
