@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         parser.error(str(error))
     threads = options.threads
+    if options.processor_time and threads != 1:
+        parser.error("--processor-time is right on one thread only: add --threads 1")
     peak = measure_peak(threads)
     print(
         f"{threads} threads: peak {peak.gflops:.1f} GFLOP/s, {peak.bandwidth_gb_s:.1f} GB/s; "
@@ -44,9 +47,12 @@ def main(arguments: Sequence[str]) -> int:
     )
     own = [OURS, EVALUATOR] if options.evaluator else [OURS]
     libraries = installed([*own, *options.peers])
-    rounds = Rounds(options.rounds, options.round_seconds, options.settle_seconds)
+    rounds = Rounds(
+        options.rounds, options.round_seconds, options.settle_seconds, options.processor_time
+    )
     plan = Plan(options.mode == "train", threads, rounds, not options.no_warm_start)
     machine = describe(threads, peak)
+    machine["clock"] = "processor" if options.processor_time else "wall"
     measurements: list[Measurement] = []
     for workload in workloads:
         measurements.append(measure(workload, libraries, plan))
@@ -82,6 +88,11 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=int, default=Rounds.count)
     run.add_argument("--round-seconds", type=float, default=Rounds.seconds, help="per library")
     run.add_argument("--settle-seconds", type=float, default=Rounds.settle_seconds)
+    run.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="count the processor's time, for busy machines; with --threads 1 only",
+    )
     run.add_argument(
         "--no-warm-start", action="store_true", help="leave out the first step with a warm cache"
     )
@@ -127,11 +138,12 @@ def widths(text: str) -> tuple[int, ...]:
     """Read `784,20x256,10`: widths with commas between, `20x256` for twenty of them."""
     found: list[int] = []
     for part in text.split(","):
-        times, _, width = part.rpartition("x")
-        try:
-            found += [int(width)] * (int(times) if times else 1)
-        except ValueError:
+        match = re.fullmatch(r"(?:(\d+)x)?([1-9]\d*)", part)
+        if match is None:
             raise argparse.ArgumentTypeError(
                 f"{part!r} is no width: write 256, or 20x256 for twenty of them"
-            ) from None
+            )
+        found += [int(match[2])] * int(match[1] or 1)
+    if len(found) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is one width: write two or more")
     return tuple(found)

@@ -18,9 +18,7 @@ from benchmarks.timing import Rounds, Times, interleave
 from benchmarks.workloads.numbers import initial_parameters
 from benchmarks.workloads.workload import Workload
 
-STEPS_COMPARED = 5
-LOSS_TOLERANCE = 1e-3
-"""Relative difference of losses that rounding may make over the first steps of training."""
+STEPS_COMPARED = 3
 OUTPUT_TOLERANCE = 1e-4
 """Difference of outputs, relative to the largest of them."""
 
@@ -145,7 +143,7 @@ def _compare(results: dict[str, list[np.ndarray]], plan: Plan, measurement: Meas
     reference = next(iter(peers), next(iter(results), None))
     if reference is None:
         return
-    tolerance = LOSS_TOLERANCE if plan.training else OUTPUT_TOLERANCE
+    tolerance = measurement.workload.loss_tolerance if plan.training else OUTPUT_TOLERANCE
     for name, found in results.items():
         difference = largest_difference(found, results[reference])
         measurement.differences[name] = difference

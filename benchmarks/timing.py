@@ -21,11 +21,14 @@ class Rounds:
         count: rounds; the median over them is reported.
         seconds: of each library in each round, at least one step.
         settle_seconds: of each library before the first round.
+        processor_time: count the processor's time and not the clock's. What other processes do
+            then hardly matters; it is right on one thread only, because waiting counts as well.
     """
 
     count: int = 21
     seconds: float = 0.1
     settle_seconds: float = 0.5
+    processor_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ def interleave(workers: Mapping[str, Remote], rounds: Rounds) -> dict[str, Times
     for number in range(rounds.count):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            seconds = workers[name].call("time", steps=steps[name], warm_up=warm_up[name])
+            seconds = workers[name].call(
+                "time",
+                steps=steps[name],
+                warm_up=warm_up[name],
+                processor_time=rounds.processor_time,
+            )
             found[name].append(seconds)
     return {name: Times(tuple(seconds)) for name, seconds in found.items()}

@@ -90,13 +90,14 @@ class Worker:
                 return elapsed / steps
             steps = max(1, min(steps * 2, int((seconds - total) / elapsed * steps)))
 
-    def time(self, steps: int, warm_up: int) -> float:
+    def time(self, steps: int, warm_up: int, processor_time: bool) -> float:
         """Seconds per step over so many, after some that are not counted."""
         session = self._built()
+        clock = time.process_time if processor_time else time.perf_counter
         session.run(warm_up)
-        start = time.perf_counter()
+        start = clock()
         session.run(steps)
-        return (time.perf_counter() - start) / steps
+        return (clock() - start) / steps
 
     def peak_memory_mb(self) -> float:
         """The most memory that this process has held, in MiB."""

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from benchmarks.workloads.layers import Activation, BatchNorm, Dense, Layer, Residual
 from benchmarks.workloads.workload import Optimizer, Workload
 
+LOSS_TOLERANCE = 5e-3
+"""Batch norms in a row magnify rounding: at the third step of `deep` PyTorch's float32 loss on two
+threads is 1.2e-3 from its own float64 loss, that of the others 2e-5."""
+
 
 def residual(
     name: str,
@@ -35,4 +39,4 @@ def residual(
     stem = (Dense(layers[0], width), BatchNorm(width), Activation(activation))
     blocks = (Residual(body),) * (len(layers) - 2)
     made = (*stem, *blocks, Dense(width, layers[-1]))
-    return Workload(name, made, "cross_entropy", batch, optimizer)
+    return Workload(name, made, "cross_entropy", batch, optimizer, LOSS_TOLERANCE)

@@ -39,6 +39,7 @@ class Workload:
         loss: `cross_entropy` (labels), `binary_cross_entropy` (on logits), or `mean_squared`
             (of the output against the input).
         batch: rows per step.
+        loss_tolerance: relative difference of losses that rounding may make over the first steps.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Workload:
     loss: str
     batch: int
     optimizer: Optimizer = Optimizer()
+    loss_tolerance: float = 1e-3
 
     def operations(self, *, training: bool) -> int:
         """Floating-point operations of one step: two for each multiply-add of a contraction."""
