@@ -258,8 +258,8 @@ def test_wrong_options_are_refused() -> None:
     with pytest.raises(ArgumentError) as caught:
         TablePreprocessor.fit(example(), numeric_transform="robuts")
     assert str(caught.value) == (
-        "numeric_transform: 'robuts' is not one of 'robust', 'standard' and 'quantile'. Did you "
-        "mean 'robust'?"
+        "numeric_transform: 'robuts' is not one of 'robust', 'log_robust', 'standard' and "
+        "'quantile'. Did you mean 'robust'?"
     )
     with pytest.raises(ArgumentError, match=r"^max_categories must be at least 1, not 0\.$"):
         TablePreprocessor.fit(example(), max_categories=0)
