@@ -252,16 +252,19 @@ class Program:
             check_assignment(traced.assigned[0])
         sources = traced.inputs(arguments)
         arrays = self._executable([source._stored() for source in sources])
-        outputs = [
-            Value._from_storage(array, node.type)
-            for array, node in zip(arrays, traced.graph.outputs, strict=True)
+        state_end = traced.result_count + len(traced.assigned)
+        new_state = arrays[traced.result_count : state_end]
+        # New state goes into tensors that are there already, so it needs none of its own.
+        outputs: list[Any] = [
+            None
+            if traced.result_count <= position < state_end
+            else Value._from_storage(array, node.type)
+            for position, (array, node) in enumerate(zip(arrays, traced.graph.outputs, strict=True))
         ]
         if state.gradients_enabled and any(source._requires_grad for source in sources):
             outputs = differentiable(traced, sources, outputs)
-        state_end = traced.result_count + len(traced.assigned)
-        new_state = outputs[traced.result_count : state_end]
-        for target, value in zip(traced.assigned, new_state, strict=True):
-            target._array = value._array
+        for target, array in zip(traced.assigned, new_state, strict=True):
+            target._array = array
             target._version += 1
         traced.finish_gradients(arguments, outputs[state_end:])
         remaining = iter(outputs)

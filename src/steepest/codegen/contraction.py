@@ -7,182 +7,160 @@ number of the other for every row of the tile (BRGEMM; Georganas et al., arXiv 1
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from llvmlite import ir
 
 from steepest.codegen.loops import integer, loop
-from steepest.codegen.target import Machine
 from steepest.codegen.types import BIT, INT32, INT64, POINTER, register_type
-from steepest.codegen.values import Counters, Values
+from steepest.codegen.values import Counters
+from steepest.codegen.writer import NestWriter
+from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, Variable
 from steepest.kernels.nest import ContractNest
 
+Range = tuple[ir.Value, ir.Value]
 
-def emit_contraction(
-    builder: ir.IRBuilder,
-    nest: ContractNest,
-    buffers: dict[int, ir.Value],
-    first: ir.Value,
-    last: ir.Value,
-    machine: Machine,
-) -> None:
+
+def emit_contraction(writer: NestWriter, nest: ContractNest) -> None:
     """Emit the loops of a contraction around its register tiles."""
-    Contraction(builder, nest, buffers, machine).emit(first, last)
+    Contraction(writer, nest).emit()
 
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """A register tile: rows by vectors; `masked` where the last vector may be cut short."""
+    """A register tile of the result: rows by vectors, the last of which `mask` may cut short."""
 
     rows: int
     vectors: int
-    masked: bool
+    mask: ir.Value | None = None
 
 
 class Contraction:
     """Emits one contraction nest."""
 
-    def __init__(
-        self,
-        builder: ir.IRBuilder,
-        nest: ContractNest,
-        buffers: dict[int, ir.Value],
-        machine: Machine,
-    ):
-        self.builder = builder
+    def __init__(self, writer: NestWriter, nest: ContractNest):
+        self.writer = writer
+        self.builder = writer.builder
         self.nest = nest
-        self.buffers = buffers
         dtype = nest.node.tensor_type.dtype
         self.number = register_type(dtype)
-        self.lanes = machine.lanes(dtype)
+        self.lanes = writer.machine.lanes(dtype)
         self.vector = ir.VectorType(self.number, self.lanes)
         self.itemsize = dtype.itemsize
-        self.tile_rows, self.tile_vectors = self._choose_tile(machine)
+        self.rows, self.vectors = self._choose_tile()
         self.counters: Counters = {}
 
-    def _choose_tile(self, machine: Machine) -> tuple[int, int]:
-        """Fewer rows leave registers for more vectors."""
-        rows, vectors = machine.tile
+    def _choose_tile(self) -> tuple[int, int]:
+        """Rows and vectors of a whole tile: equal strips of columns, and rows to match."""
+        machine = self.writer.machine
+        rows, most = machine.tile
         extent = 1 if self.nest.row_loop is None else self.nest.row_loop.extent
-        if extent < rows:
-            registers = machine.vector_registers * 3 // 4
-            wide = max(1, min(registers // extent, 8))
-            return extent, wide
         needed = -(-self.nest.vector_loop.extent // self.lanes)
-        if needed < vectors:
-            return min(extent, machine.vector_registers * 3 // 4 // needed), needed
-        return rows, vectors
+        if extent < rows:
+            # Few rows leave registers for more vectors.
+            rows = extent
+            most = max(most, min(machine.vector_registers * 3 // 4 // extent, 8))
+        elif needed == 1 and machine.vector_registers < 32:
+            rows *= 2
+        strips = -(-needed // most)
+        return min(rows, extent), -(-needed // strips)
 
-    def emit(self, first: ir.Value, last: ir.Value) -> None:
-        """Emit all loops; rows from `first` up to `last` of the nest's first loop."""
+    def emit(self) -> None:
+        """Emit all loops; rows of the nest's first loop as the function is told."""
         nest = self.nest
-        ranges = {each: (integer(0), integer(each.extent)) for each in nest.loops}
-        ranges[nest.loops[0]] = (first, last)
-        outer = [
-            each
-            for each in nest.loops
-            if each is not nest.row_loop and each is not nest.vector_loop
-        ]
+        inner = (nest.row_loop, nest.vector_loop)
         with ExitStack() as stack:
-            for each in outer:
-                low, high = ranges[each]
-                self.counters[each] = stack.enter_context(loop(self.builder, low, high))
-            low, high = ranges[nest.vector_loop]
-            static = nest.loops[0] is not nest.vector_loop
-            self._vector_loops(low, high, static, ranges)
+            for each in nest.loops:
+                if each not in inner:
+                    low, high = self._range(each)
+                    self.counters[each] = stack.enter_context(loop(self.builder, low, high))
+            if nest.loops[0] is nest.vector_loop:
+                self._divided_columns()
+            else:
+                self._columns()
 
-    def _vector_loops(
-        self,
-        low: ir.Value,
-        high: ir.Value,
-        static: bool,
-        ranges: dict[Variable, tuple[ir.Value, ir.Value]],
-    ) -> None:
-        """Whole tiles of several vectors; then single vectors, the last one masked."""
-        builder, width = self.builder, self.lanes * self.tile_vectors
+    def _range(self, variable: Variable) -> Range:
+        if variable is self.nest.loops[0]:
+            return self.writer.first, self.writer.last
+        return integer(0), integer(variable.extent)
+
+    def _columns(self) -> None:
+        """Strips of whole tiles; then what is left, in one narrower tile."""
         extent = self.nest.vector_loop.extent
-        count = builder.sub(high, low)
-        whole = builder.sub(count, builder.srem(count, integer(width)))
-        middle = builder.add(low, whole)
-        if extent >= width:
-            with loop(builder, low, middle, width, "vector") as counter:
-                self._row_loops(counter, high, self.tile_vectors, False, ranges)
-        if static and extent % width == 0:
-            return
-        with loop(builder, middle, high, self.lanes, "vector") as counter:
-            self._row_loops(counter, high, 1, True, ranges)
+        width = self.lanes * self.vectors
+        whole = extent // width * width
+        if whole:
+            with loop(self.builder, integer(0), integer(whole), width, "vector") as column:
+                self._rows(column, Tile(self.rows, self.vectors))
+        if extent > whole:
+            cut = (extent - whole) % self.lanes
+            mask = self._constant_mask(cut) if cut else None
+            self._rows(integer(whole), Tile(self.rows, -(-(extent - whole) // self.lanes), mask))
 
-    def _row_loops(
-        self,
-        column: ir.Value,
-        column_end: ir.Value,
-        vectors: int,
-        masked: bool,
-        ranges: dict[Variable, tuple[ir.Value, ir.Value]],
-    ) -> None:
-        """Whole tiles of rows; then smaller ones."""
+    def _divided_columns(self) -> None:
+        """The same for columns from `first` to `last`: what is left goes by single vectors."""
+        builder, width = self.builder, self.lanes * self.vectors
+        low, high = self._range(self.nest.vector_loop)
+        count = builder.sub(high, low)
+        middle = builder.add(low, builder.sub(count, builder.srem(count, integer(width))))
+        with loop(builder, low, middle, width, "vector") as column:
+            self._rows(column, Tile(self.rows, self.vectors))
+        with loop(builder, middle, high, self.lanes, "vector") as column:
+            self._rows(column, Tile(self.rows, 1, self._mask(column, high)))
+
+    def _rows(self, column: ir.Value, tile: Tile) -> None:
+        """Whole tiles of rows; then what is left, in one lower tile."""
         self.counters[self.nest.vector_loop] = column
-        mask = self._mask(column, column_end) if masked else None
         row_loop = self.nest.row_loop
         if row_loop is None:
-            self._tile(1, vectors, mask)
+            self._tile(tile)
             return
-        low, high = ranges[row_loop]
-        sizes = [self.tile_rows]
-        sizes += [size for size in (4, 1) if size < self.tile_rows]
-        for size in sizes:
-            count = self.builder.sub(high, low)
-            whole = self.builder.sub(count, self.builder.srem(count, integer(size)))
-            middle = self.builder.add(low, whole)
-            with loop(self.builder, low, middle, size, "row") as counter:
-                self.counters[row_loop] = counter
-                self._tile(size, vectors, mask)
-            low = middle
+        builder = self.builder
+        low, high = self._range(row_loop)
+        left = row_loop.extent % tile.rows
+        # Rows are divided in multiples of a tile's, so only the very last rows can be fewer.
+        count = builder.sub(high, low)
+        rest = builder.srem(count, integer(tile.rows)) if left else integer(0)
+        middle = builder.sub(high, rest)
+        with loop(builder, low, middle, tile.rows, "row") as row:
+            self.counters[row_loop] = row
+            self._tile(tile)
+        if left:
+            with builder.if_then(builder.icmp_signed("!=", rest, integer(0))):
+                self.counters[row_loop] = middle
+                self._tile(dataclasses.replace(tile, rows=left))
+
+    def _constant_mask(self, count: int) -> ir.Value:
+        """The first `count` lanes."""
+        bits = [n < count for n in range(self.lanes)]
+        return ir.Constant(ir.VectorType(BIT, self.lanes), bits)
 
     def _mask(self, column: ir.Value, end: ir.Value) -> ir.Value:
         """Which lanes of the vector at `column` are before `end`."""
-        builder = self.builder
-        left = builder.sub(end, column)
         lanes = ir.Constant(ir.VectorType(INT64, self.lanes), list(range(self.lanes)))
-        single = builder.insert_element(
-            ir.Constant(ir.VectorType(INT64, self.lanes), ir.Undefined), left, ir.Constant(INT32, 0)
-        )
-        spread = builder.shuffle_vector(
-            single,
-            ir.Constant(ir.VectorType(INT64, self.lanes), ir.Undefined),
-            ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes),
-        )
-        return builder.icmp_signed("<", lanes, spread)
+        left = self._spread(self.builder.sub(end, column))
+        return self.builder.icmp_signed("<", lanes, left)
 
-    def _values(self) -> Values:
-        return Values(self.builder, self.buffers, self.counters)
-
-    def _tile(self, rows: int, vectors: int, mask: ir.Value | None) -> None:
+    def _tile(self, tile: Tile) -> None:
         """Emit one register tile: run the reduced loops, then store."""
         zero = ir.Constant(self.vector, [0.0] * self.lanes)
-        totals = [zero] * (rows * vectors)
         reduced = sorted(
             self.nest.reduced, key=lambda each: abs(self.nest.vector.place.step(each)), reverse=True
         )
-        totals = self._accumulate(list(reduced), totals, rows, vectors, mask)
-        for row in range(rows):
-            for vector in range(vectors):
-                place = self._shifted(self.nest.place, row, vector)
-                pointer = self._pointer(self.nest.node, place)
-                self._store(totals[row * vectors + vector], pointer, mask)
+        totals = self._accumulate(list(reduced), [zero] * (tile.rows * tile.vectors), tile)
+        base = self._base(self.nest.node, self.nest.place)
+        for at, (row, n) in enumerate(_cells(tile)):
+            pointer = self._moved(base, self._distance(self.nest.place, row, n))
+            self._store(totals[at], pointer, self._mask_of(tile, n))
 
     def _accumulate(
-        self,
-        reduced: list[Variable],
-        totals: list[ir.Value],
-        rows: int,
-        vectors: int,
-        mask: ir.Value | None,
+        self, reduced: list[Variable], totals: list[ir.Value], tile: Tile
     ) -> list[ir.Value]:
-        """Run the reduced loops with the totals in registers."""
+        """Run the reduced loops, each at least once, with the totals in registers."""
         if not reduced:
-            return self._multiply(totals, rows, vectors, mask)
+            return self._multiply(totals, tile)
         builder, variable = self.builder, reduced[0]
         before = builder.block
         head = builder.append_basic_block("k.head")
@@ -191,18 +169,14 @@ class Contraction:
         builder.position_at_end(head)
         counter = builder.phi(INT64, "k")
         counter.add_incoming(integer(0), before)
-        carried = []
-        for total in totals:
-            phi = builder.phi(self.vector)
+        carried = [builder.phi(self.vector) for _ in totals]
+        for phi, total in zip(carried, totals, strict=True):
             phi.add_incoming(total, before)
-            carried.append(phi)
-        self.counters[variable] = counter
-        unroll = next(n for n in (4, 2, 1) if variable.extent % n == 0) if len(reduced) == 1 else 1
+        unroll = self._unrolling(variable, tile) if len(reduced) == 1 else 1
         current: list[ir.Value] = list(carried)
         for turn in range(unroll):
-            if turn:
-                self.counters[variable] = builder.add(counter, integer(turn))
-            current = self._accumulate(reduced[1:], current, rows, vectors, mask)
+            self.counters[variable] = builder.add(counter, integer(turn)) if turn else counter
+            current = self._accumulate(reduced[1:], current, tile)
         following = builder.add(counter, integer(unroll), flags=["nsw"])
         counter.add_incoming(following, builder.block)
         for phi, value in zip(carried, current, strict=True):
@@ -212,43 +186,60 @@ class Contraction:
         builder.position_at_end(done)
         return current
 
-    def _multiply(
-        self, totals: list[ir.Value], rows: int, vectors: int, mask: ir.Value | None
-    ) -> list[ir.Value]:
+    @staticmethod
+    def _unrolling(variable: Variable, tile: Tile) -> int:
+        """Turns per round: small tiles leave the loop's own counting without cover."""
+        if tile.rows * tile.vectors >= 8:
+            return 1
+        return next(n for n in (4, 2, 1) if variable.extent % n == 0)
+
+    def _multiply(self, totals: list[ir.Value], tile: Tile) -> list[ir.Value]:
         """One turn: each row's number times each vector, added to the totals."""
         nest, result = self.nest, list(totals)
+        base = self._base(nest.vector.node, nest.vector.place)
         loaded = [
             self._load(
-                self._pointer(nest.vector.node, self._shifted(nest.vector.place, 0, n)), mask
+                self._moved(base, self._distance(nest.vector.place, 0, n)), self._mask_of(tile, n)
             )
-            for n in range(vectors)
+            for n in range(tile.vectors)
         ]
-        for row in range(rows):
-            place = self._shifted(nest.broadcast.place, row, 0)
-            number = self.builder.load(
-                self._pointer(nest.broadcast.node, place), align=self.itemsize, typ=self.number
-            )
+        base = self._base(nest.broadcast.node, nest.broadcast.place)
+        for row in range(tile.rows):
+            pointer = self._moved(base, self._distance(nest.broadcast.place, row, 0))
+            number = self.builder.load(pointer, align=self.itemsize, typ=self.number)
             spread = self._spread(number)
-            for n in range(vectors):
-                at = row * vectors + n
+            for n in range(tile.vectors):
+                at = row * tile.vectors + n
                 result[at] = self._fma(spread, loaded[n], result[at])
         return result
 
-    def _shifted(self, place: Affine, row: int, vector: int) -> tuple[ir.Value, int]:
-        """A place at a row and vector of the tile: its start, and a distance known now."""
+    @staticmethod
+    def _mask_of(tile: Tile, vector: int) -> ir.Value | None:
+        return tile.mask if vector == tile.vectors - 1 else None
+
+    def _base(self, node: Node, place: Affine) -> ir.Value:
+        """The pointer to the first number of the tile at this turn."""
+        at = self.writer.values(self.counters).place(place)
+        return self._moved(self.writer.buffers[id(node)], at)
+
+    def _distance(self, place: Affine, row: int, vector: int) -> int:
+        """How far a row and vector of the tile lie from its first number."""
         distance = vector * self.lanes * place.step(self.nest.vector_loop)
         if self.nest.row_loop is not None:
             distance += row * place.step(self.nest.row_loop)
-        return self._values().place(place), distance
+        return distance
 
-    def _pointer(self, node: object, place: tuple[ir.Value, int]) -> ir.Value:
-        base = self.builder.gep(
-            self.buffers[id(node)], [place[0]], inbounds=True, source_etype=self.number
-        )
-        return self.builder.gep(base, [integer(place[1])], inbounds=True, source_etype=self.number)
+    def _moved(self, pointer: ir.Value, distance: ir.Value | int) -> ir.Value:
+        if isinstance(distance, int):
+            if distance == 0:
+                return pointer
+            distance = integer(distance)
+        return self.builder.gep(pointer, [distance], inbounds=True, source_etype=self.number)
 
     def _spread(self, number: ir.Value) -> ir.Value:
-        undefined = ir.Constant(self.vector, ir.Undefined)
+        """A vector of one number."""
+        kind = ir.VectorType(number.type, self.lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
         single = self.builder.insert_element(undefined, number, ir.Constant(INT32, 0))
         zeros = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(single, undefined, zeros)
@@ -286,3 +277,8 @@ class Contraction:
         function = self._intrinsic(f"llvm.masked.store.{self._suffix}.p0", kind)
         align = ir.Constant(INT32, self.itemsize)
         self.builder.call(function, [value, pointer, align, mask])
+
+
+def _cells(tile: Tile) -> Iterator[tuple[int, int]]:
+    """Row and vector of each part of a tile, in the order in which totals are held."""
+    return ((row, n) for row in range(tile.rows) for n in range(tile.vectors))

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from llvmlite import ir
 
 from steepest.codegen import mathematics
+from steepest.codegen.integers import integer_power
 from steepest.codegen.types import DOUBLE, FLOAT, is_signed, register_type
-from steepest.graph.dtypes import DType, bfloat16, bool_, float32, float64, int32, int64, uint32
+from steepest.graph.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint32,
+    uint64,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -93,8 +105,7 @@ class Scalar:
 
     def _arithmetic(self, floating: str, whole: str, other: Any) -> Scalar:
         name = floating if self.dtype.is_floating else whole
-        result = getattr(self.emit.builder, name)(self.value, self._other(other))
-        return self.emit.rounded(self._like(result))
+        return self._like(getattr(self.emit.builder, name)(self.value, self._other(other)))
 
     def _compare(self, relation: str, other: Any) -> Scalar:
         builder, right = self.emit.builder, self._other(other)
@@ -113,8 +124,7 @@ class Scalar:
 class Emit:
     """Emits operations at the present place of a builder.
 
-    Floating results of type bfloat16 are rounded after each primitive (see `rounded`), as the
-    evaluator does.
+    Numbers of type bfloat16 come here as float32 (see `widened`).
     """
 
     def __init__(self, builder: ir.IRBuilder):
@@ -132,15 +142,17 @@ class Emit:
             constant = ir.Constant(kind, int(value))
         return Scalar(self, constant, dtype)
 
-    def rounded(self, x: Scalar) -> Scalar:
-        """Round a bfloat16 result to what 16 bits can hold."""
-        if x.dtype is not bfloat16:
-            return x
-        bits = self.bitcast(Scalar(self, x.value, float32), uint32)
+    def widened(self, x: Scalar) -> Scalar:
+        """A bfloat16 number as the float32 that it is; others as they are."""
+        return Scalar(self, x.value, float32) if x.dtype is bfloat16 else x
+
+    def _rounded(self, x: Scalar) -> Scalar:
+        """A float32 number rounded to what the 16 bits of a bfloat16 hold; NaN stays NaN."""
+        bits = self.bitcast(x, uint32)
         even = (bits >> 16) & 1
-        kept = (bits + even + 0x7FFF) & 0xFFFF0000
-        rounded = self.bitcast(kept, float32)
-        return Scalar(self, self.select(self.is_nan(x), x, rounded).value, bfloat16)
+        nearest = (bits + even + 0x7FFF) & 0xFFFF0000
+        kept = self.select(self.is_nan(x), (bits | 0x00400000) & 0xFFFF0000, nearest)
+        return Scalar(self, self.bitcast(kept, float32).value, bfloat16)
 
     def bitcast(self, x: Scalar, dtype: DType) -> Scalar:
         """The same bits as another type of the same width."""
@@ -174,7 +186,7 @@ class Emit:
                 self.module, ir.FunctionType(kind, [kind] * len(operands)), symbol
             )
         call = self.builder.call(function, [operand.value for operand in operands])
-        return self.rounded(Scalar(self, call, operands[0].dtype))
+        return Scalar(self, call, operands[0].dtype)
 
     # Arithmetic
 
@@ -195,16 +207,18 @@ class Emit:
         return self.select(self.is_nan(x), x, signed) if x.dtype.is_floating else signed
 
     def sqrt(self, x: Scalar) -> Scalar:
-        return self.rounded(self.intrinsic("sqrt", x))
+        return self.intrinsic("sqrt", x)
 
     def maximum(self, left: Scalar, right: Scalar) -> Scalar:
-        keep = left >= right
+        """The larger number, or NaN; of equal ones (0.0, -0.0) the right one, as NumPy has it."""
+        keep = left > right
         if left.dtype.is_floating:
             keep = keep | self.is_nan(left)
         return self.select(keep, left, right)
 
     def minimum(self, left: Scalar, right: Scalar) -> Scalar:
-        keep = left <= right
+        """The smaller number, or NaN; of equal ones, the right one."""
+        keep = left < right
         if left.dtype.is_floating:
             keep = keep | self.is_nan(left)
         return self.select(keep, left, right)
@@ -252,13 +266,18 @@ class Emit:
         return self.select(is_zero, self.number(0, left.dtype), quotient)
 
     def _floor_divide_floats(self, left: Scalar, right: Scalar) -> Scalar:
-        modulus = self.remainder(left, right)
-        quotient = (left - modulus) / right
+        """By the exact remainder: 1.0 // 0.1 is 9, though 1.0 / 0.1 rounds to 10."""
+        cut = self.library("fmod", left, right)
+        ratio = left / right
+        quotient = (left - cut) / right
+        differs = (cut != 0) & ((cut < 0) ^ (right < 0))
+        quotient = self.select(differs, quotient - 1.0, quotient)
         down = self.floor(quotient)
         down = self.select((quotient - down) > 0.5, down + 1.0, down)
-        zero = self.copysign(self.number(0, left.dtype), left / right)
-        whole = self.select(quotient == 0, zero, down)
-        return self.select(right == 0, left / right, whole)
+        whole = self.select(quotient == 0, self.copysign(self.number(0, left.dtype), ratio), down)
+        infinite = (self.absolute(left) == math.inf) | (self.absolute(right) == math.inf)
+        plain = self.select(infinite, self.floor(ratio), whole)
+        return self.select((right == 0) & ~infinite, ratio, plain)
 
     def _safe_divisor(self, left: Scalar, right: Scalar) -> tuple[Scalar, Scalar]:
         """A divisor that is not 0 (nor -1 under the smallest number), and whether it was 0."""
@@ -291,18 +310,43 @@ class Emit:
         """The nearest number of another type; fractions are cut off, nonzero becomes True."""
         if x.dtype is dtype:
             return x
+        if dtype is bfloat16:
+            return self._rounded(self.convert(x, float32))
         if dtype.is_bool:
             return x != 0
         builder, kind = self.builder, register_type(dtype)
         if x.dtype.is_floating and dtype.is_floating:
-            return self.rounded(Scalar(self, self._resize_float(x.value, kind), dtype))
+            return Scalar(self, self._resize_float(x.value, kind), dtype)
         if x.dtype.is_floating:
-            whole = builder.fptosi(x.value, register_type(int64))
-            return Scalar(self, self._resize_integer(whole, kind, True), dtype)
+            return self._whole(x, dtype)
         if dtype.is_floating:
             name = "sitofp" if is_signed(x.dtype) else "uitofp"
-            return self.rounded(Scalar(self, getattr(builder, name)(x.value, kind), dtype))
+            return Scalar(self, getattr(builder, name)(x.value, kind), dtype)
         return Scalar(self, self._resize_integer(x.value, kind, is_signed(x.dtype)), dtype)
+
+    def _whole(self, x: Scalar, dtype: DType) -> Scalar:
+        """A floating number without its fraction, as an integer.
+
+        What no integer of the type equals becomes, on every machine, what x86-64 makes of it: by
+        way of int32 (int64 for uint32 and longer types), whose smallest number stands for NaN and
+        whatever is out of range.
+        """
+        if dtype is uint64:
+            half = self.number(2.0**63, x.dtype)
+            upper = self._whole(x - half, int64) + (-(2**63))
+            lower = self._whole(x, int64)
+            both = self.select((x >= half) & (x < 2.0**64), upper, lower)
+            return Scalar(self, both.value, uint64)
+        way = int64 if dtype.itemsize == 8 or dtype is uint32 else int32
+        limit = 2.0 ** (way.itemsize * 8 - 1)
+        least = self.number(-int(limit), way)
+        # Between the two stand numbers such as -2147483648.5, in float64 only.
+        has_fractions = x.dtype is float64 and way is int32
+        above = x > -limit - 1.0 if has_fractions else x >= -limit
+        fits = above & (x < limit)
+        safe = self.select(fits, x, self.number(0, x.dtype))
+        cut = Scalar(self, self.builder.fptosi(safe.value, register_type(way)), way)
+        return self.convert(self.select(fits, cut, least), dtype)
 
     def convert_to_int32(self, x: Scalar) -> Scalar:
         """A whole floating number as int32."""
@@ -335,8 +379,7 @@ class Emit:
     def _function(self, name: str, single: Any, x: Scalar) -> Scalar:
         if x.dtype is float64:
             return self.library(name, x)
-        result = single(self, Scalar(self, x.value, float32))
-        return self.rounded(Scalar(self, result.value, x.dtype))
+        return single(self, x)
 
     def expm1(self, x: Scalar) -> Scalar:
         return self.library("expm1", x)
@@ -354,29 +397,19 @@ class Emit:
         return self.library("erf", x)
 
     def sigmoid(self, x: Scalar) -> Scalar:
-        wide = self._wide(x)
-        small = self.exp(-self.absolute(wide))
+        small = self.exp(-self.absolute(x))
         below = 1.0 + small
-        positive = 1.0 / below
-        result = self.select(wide >= 0, positive, small / below)
-        return self.rounded(Scalar(self, result.value, x.dtype))
+        return self.select(x >= 0, 1.0 / below, small / below)
 
     def logaddexp(self, left: Scalar, right: Scalar) -> Scalar:
-        first, second = self._wide(left), self._wide(right)
-        largest = self.maximum(first, second)
-        apart = self.absolute(first - second)
-        apart = self.select(first == second, self.number(0, apart.dtype), apart)
-        result = largest + self.log1p(self.exp(-apart))
-        return self.rounded(Scalar(self, result.value, left.dtype))
+        largest = self.maximum(left, right)
+        apart = self.absolute(left - right)
+        apart = self.select(left == right, self.number(0, apart.dtype), apart)
+        return largest + self.log1p(self.exp(-apart))
 
     def power(self, base: Scalar, exponent: Scalar) -> Scalar:
         if base.dtype.is_floating:
             return self.library("pow", base, exponent)
-        result = self.convert(
-            self.library("pow", self.convert(base, float64), self.convert(exponent, float64)), int64
-        )
-        return self.convert(result, base.dtype)
-
-    def _wide(self, x: Scalar) -> Scalar:
-        """A bfloat16 number as the float32 that it is."""
-        return Scalar(self, x.value, float32) if x.dtype is bfloat16 else x
+        function = integer_power(self.module, base.value.type)
+        value = self.builder.call(function, [base.value, exponent.value])
+        return Scalar(self, value, base.dtype)

@@ -34,7 +34,7 @@ class MachineCode:
         options = llvm.create_pipeline_tuning_options(speed_level=3)
         options.loop_vectorization = True
         options.slp_vectorization = False
-        options.loop_unrolling = True
+        options.loop_unrolling = False
         builder = llvm.create_pass_builder(handle, options)
         builder.getModulePassManager().run(parsed, builder)
         self.assembly_of = lambda: handle.emit_assembly(parsed)

@@ -40,8 +40,9 @@ _TANH = (
 
 def exp(emit: Emit, x: Scalar) -> Scalar:
     """e^x: 2^n times a polynomial of the rest. At most 2 ulp; 0 below -103.98, inf above 88.73."""
-    below = emit.minimum(x, emit.number(89.0, x.dtype))
-    clamped = emit.maximum(below, emit.number(-104.0, x.dtype))
+    # NaN becomes 89 here, so that it never becomes an integer, and is put back at the end.
+    clamped = emit.select(x < 89.0, x, emit.number(89.0, x.dtype))
+    clamped = emit.select(clamped > -104.0, clamped, emit.number(-104.0, x.dtype))
     turns = emit.round_even(clamped * _LOG2_E)
     rest = emit.fma(turns, -_LN2_HIGH, clamped)
     rest = emit.fma(turns, -_LN2_LOW, rest)
@@ -51,7 +52,8 @@ def exp(emit: Emit, x: Scalar) -> Scalar:
     value = emit.fma(value, rest * rest, rest) + 1.0
     whole = emit.convert_to_int32(turns)
     half = whole >> 1
-    return _scaled(emit, _scaled(emit, value, half), whole - half)
+    result = _scaled(emit, _scaled(emit, value, half), whole - half)
+    return emit.select(emit.is_nan(x), x, result)
 
 
 def _scaled(emit: Emit, x: Scalar, power: Scalar) -> Scalar:
@@ -95,4 +97,5 @@ def tanh(emit: Emit, x: Scalar) -> Scalar:
     for coefficient in _TANH[1:]:
         value = emit.fma(value, square, coefficient)
     near = emit.fma(value * square, x, x)
-    return emit.select(size < 0.625, near, emit.copysign(far, x))
+    # Of -0.0 the sum above makes 0.0.
+    return emit.copysign(emit.select(size < 0.625, near, far), x)

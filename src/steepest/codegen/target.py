@@ -34,8 +34,8 @@ class Machine:
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Rows and vectors of the register tile of a contraction."""
-        return (8, 3) if self.vector_registers >= 32 else (6, 2)
+        """Rows and vectors of the register tile of a contraction; rows divide 8."""
+        return (8, 3) if self.vector_registers >= 32 else (4, 3)
 
 
 @lru_cache(maxsize=1)

@@ -7,12 +7,11 @@ from llvmlite import ir
 from steepest.codegen.emit import Emit, Scalar
 from steepest.codegen.loops import integer
 from steepest.codegen.types import INT8, memory_type, register_type
-from steepest.graph.dtypes import DType, bfloat16, bool_, float32, int64, uint32, uint64
+from steepest.graph.dtypes import DType, bfloat16, bool_, float32, int64
 from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, Variable
 from steepest.kernels.expression import (
     Apply,
-    Bits,
     Choice,
     Expression,
     Guarded,
@@ -86,15 +85,18 @@ class Values:
             counted = Scalar(self.emit, self.place(expression.place), int64)
             return self.emit.convert(counted, expression.dtype)
         if isinstance(expression, Apply):
-            operands = [self.scalar(each) for each in expression.operands]
-            assert expression.primitive.lower is not None
-            return expression.primitive.lower(self.emit, *operands, **expression.static)
+            return self._apply(expression)
         if isinstance(expression, Guarded):
             return self._guarded(expression)
-        if isinstance(expression, Choice):
-            return self._choice(expression)
-        assert isinstance(expression, Bits)
-        return self._bits(expression)
+        assert isinstance(expression, Choice)
+        return self._choice(expression)
+
+    def _apply(self, expression: Apply) -> Scalar:
+        """An operation; those on bfloat16 run in float32 and round once, as the evaluator does."""
+        operands = [self.emit.widened(self.scalar(each)) for each in expression.operands]
+        assert expression.primitive.lower is not None
+        result = expression.primitive.lower(self.emit, *operands, **expression.static)
+        return self.emit.convert(result, expression.dtype)
 
     def _guarded_place(self, load: Load) -> ir.Value:
         place = self.place(load.place)
@@ -143,31 +145,6 @@ class Values:
             start = end
         assert result is not None
         return result
-
-    def _bits(self, expression: Bits) -> Scalar:
-        """One word of a Philox4x32-10 block (see `steepest.ops.philox`)."""
-        emit = self.emit
-        position = Scalar(emit, self.place(expression.position), uint64)
-        block, word = position >> 2, position & 3
-        draw = emit.convert(self.scalar(expression.counter), uint64)
-        low = emit.number(0xFFFFFFFF, uint64)
-        words = [block & low, block >> 32, draw & low, draw >> 32]
-        keys = [emit.convert(self.scalar(each), uint32) for each in expression.key]
-        for _ in range(10):
-            first = words[0] * 0xD2511F53
-            second = words[2] * 0xCD9E8D57
-            wide = [emit.convert(each, uint64) for each in keys]
-            words = [
-                (second >> 32) ^ words[1] ^ wide[0],
-                second & low,
-                (first >> 32) ^ words[3] ^ wide[1],
-                first & low,
-            ]
-            keys = [keys[0] + 0x9E3779B9, keys[1] + 0xBB67AE85]
-        result = words[0]
-        for n in (1, 2, 3):
-            result = emit.select(word == n, words[n], result)
-        return emit.convert(result, uint32)
 
 
 def from_memory(emit: Emit, loaded: ir.Value, dtype: DType) -> Scalar:

@@ -5,7 +5,7 @@ expression ::= Load(buffer, place)            a number of a buffer
              | Position(place)                a loop position as a number
              | Apply(primitive, expression*)  an elementwise operation
              | Guarded(ranges, expression)    the expression inside the ranges, 0 outside
-             | Bits(key, counter, position)   a random number
+             | Choice(place, expression*)     one of several, by where the place lies
 """
 
 from __future__ import annotations
@@ -90,18 +90,6 @@ class Choice(Expression):
 
     def parts(self) -> tuple[Expression, ...]:
         return self.values
-
-
-@dataclasses.dataclass(frozen=True, eq=False, slots=True)
-class Bits(Expression):
-    """32 random bits, a function of key, counter and position."""
-
-    key: tuple[Expression, Expression]
-    counter: Expression
-    position: Affine
-
-    def parts(self) -> tuple[Expression, ...]:
-        return (*self.key, self.counter)
 
 
 def walk(expression: Expression) -> Iterator[Expression]:

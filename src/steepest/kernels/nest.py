@@ -14,6 +14,9 @@ from steepest.kernels.affine import Affine, Variable
 from steepest.kernels.expression import Expression, Load, loads
 from steepest.ops.primitive import Primitive
 
+CONTRACTION_ROWS = 8
+"""Rows that a contraction takes at a time; shares and blocks are of multiples of it."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Store:
@@ -42,20 +45,43 @@ class Nest:
         return self.loops[0].extent if self.loops else 1
 
     @property
+    def row_unit(self) -> int:
+        """Rows are best divided in multiples of so many."""
+        return 1
+
+    @property
     def work(self) -> float:
         """An estimate of nanoseconds on one core."""
         return math.prod(each.extent for each in self.loops) * 0.3 + 5
 
     def written(self) -> tuple[Node, ...]:
+        """The nodes whose buffers are written."""
         return (self.node,)
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        """Where each written number goes, by the loops; only there may rows follow rows."""
+        raise NotImplementedError
 
     def reads(self) -> list[Load]:
         """The reads whose place is known; see `scattered_reads` for the others."""
         raise NotImplementedError
 
     def scattered_reads(self) -> list[Node]:
-        """Nodes of which a row may read any part."""
-        return [load.node for load in self.reads() if load.indices]
+        """Nodes beside those of `reads` of which a row may read any part."""
+        return []
+
+    def row_size(self, node: Node) -> int | None:
+        """How many neighbouring numbers of `node` a row writes; `None` if rows are interleaved."""
+        if self.rows == 1:
+            return node.tensor_type.size
+        size = node.tensor_type.size // self.rows
+        row = self.loops[0]
+        for written, place in self.places():
+            if written is node:
+                low, high = place.without(row).bounds()
+                if place.step(row) != size or low < 0 or high >= size:
+                    return None
+        return size
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -66,6 +92,9 @@ class MapNest(Nest):
 
     def written(self) -> tuple[Node, ...]:
         return tuple(dict.fromkeys(store.node for store in self.stores))
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(store.node, store.place) for store in self.stores]
 
     def reads(self) -> list[Load]:
         return [load for store in self.stores for load in loads(store.value)]
@@ -79,6 +108,9 @@ class ReduceNest(Nest):
     primitive: Primitive
     place: Affine
     value: Expression
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.place)]
 
     def reads(self) -> list[Load]:
         return list(loads(self.value))
@@ -107,6 +139,15 @@ class ContractNest(Nest):
     row_loop: Variable | None
     vector_loop: Variable
 
+    @property
+    def row_unit(self) -> int:
+        if self.loops[0] is self.vector_loop:
+            return 2 * CONTRACTION_ROWS
+        return CONTRACTION_ROWS if self.loops[0] is self.row_loop else 1
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.place)]
+
     def reads(self) -> list[Load]:
         return [self.broadcast, self.vector]
 
@@ -125,6 +166,13 @@ class CumulativeNest(Nest):
     place: Affine
     value: Expression
 
+    @property
+    def work(self) -> float:
+        return math.prod(each.extent for each in (*self.loops, self.along)) + 5.0
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.place)]
+
     def reads(self) -> list[Load]:
         return list(loads(self.value))
 
@@ -134,7 +182,7 @@ class ScatterNest(Nest):
     """Copy the operand; then, in order, add each update to the row that its index names.
 
     Attributes:
-        copy_loops, copy_place, copy_value: the loops below a row of the copy.
+        copy_place, copy_value: the copy.
         updates: the loops over the updates.
         index: the position along the scattered axis, for a turn of the update loops.
         target: where an update goes, without the scattered axis.
@@ -153,6 +201,14 @@ class ScatterNest(Nest):
     row_turn: Variable | None
     update: Expression
 
+    @property
+    def work(self) -> float:
+        copied = math.prod(each.extent for each in self.loops)
+        return copied * 0.3 + math.prod(each.extent for each in self.updates) + 5
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.copy_place)]
+
     def reads(self) -> list[Load]:
         return list(loads(self.copy_value))
 
@@ -162,12 +218,28 @@ class ScatterNest(Nest):
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class SortNest(Nest):
-    """Stable positions of the sorted numbers along the loop `along`."""
+    """Stable positions of the sorted numbers along the loop `along`.
+
+    Attributes:
+        scratch: a buffer like the result's, for runs that are being merged.
+    """
 
     along: Variable
     place: Affine
     value: Load
     descending: bool
+    scratch: Node
+
+    @property
+    def work(self) -> float:
+        lines = math.prod(each.extent for each in self.loops)
+        return lines * self.along.extent * (1 + math.log2(max(self.along.extent, 1))) * 2.0 + 5
+
+    def written(self) -> tuple[Node, ...]:
+        return (self.node, self.scratch)
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.place), (self.scratch, self.place)]
 
     def reads(self) -> list[Load]:
         return [self.value]
@@ -182,8 +254,66 @@ class SearchNest(Nest):
     value: Expression
     right: bool
 
+    @property
+    def work(self) -> float:
+        turns = math.prod(each.extent for each in self.loops)
+        return turns * (1 + self.ordered.node.tensor_type.size.bit_length()) + 5.0
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.place)]
+
     def reads(self) -> list[Load]:
         return list(loads(self.value))
 
     def scattered_reads(self) -> list[Node]:
         return [self.ordered.node]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class RandomNest(Nest):
+    """Random numbers in the order of their positions; the one loop is over rows of `row_numbers`.
+
+    Attributes:
+        place: where a number of a row goes, by the row and the number in it.
+        key, counter: of the generator.
+        row_numbers: how many numbers a row has.
+    """
+
+    place: Affine
+    key: tuple[Expression, Expression]
+    counter: Expression
+    row_numbers: int
+
+    @property
+    def work(self) -> float:
+        return self.rows * self.row_numbers * 1.5 + 5
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return [(self.node, self.place)]
+
+    def reads(self) -> list[Load]:
+        return [load for each in (*self.key, self.counter) for load in loads(each)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class CheckNest(Nest):
+    """Note it when a whole number that a node takes is not in [low, high); `None` is no limit.
+
+    Attributes:
+        node: the node that takes the number; it is not written.
+        faults: the buffer of one number in which it is noted, by a 1.
+    """
+
+    value: Expression
+    low: int
+    high: int | None
+    faults: Node
+
+    def written(self) -> tuple[Node, ...]:
+        return ()
+
+    def places(self) -> list[tuple[Node, Affine]]:
+        return []
+
+    def reads(self) -> list[Load]:
+        return list(loads(self.value))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from steepest.errors import GraphError
+from steepest.graph.dtypes import DType, to_compute, to_storage
 from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, linear, row_major
 from steepest.kernels.expression import (
     Apply,
-    Bits,
     Choice,
     Expression,
     Guarded,
@@ -143,6 +145,9 @@ class Reader:
         self._made[id(node), index] = expression
 
     def _read(self, node: Node, index: Index) -> Expression:
+        if node.tensor_type.size == 0:
+            # No turn of any loop comes here, or its result is not used: there is nothing to read.
+            return Number(node.tensor_type.dtype, 0)
         if node.is_input or id(node) in self._stored:
             shape = node.tensor_type.shape
             return Load(node.tensor_type.dtype, node, linear(index, shape))
@@ -233,24 +238,27 @@ class Reader:
 
     def _indirect(self, operand: Node, index: Index, where: Expression, axis: int) -> Expression:
         shape = operand.tensor_type.shape
+        if operand.tensor_type.size == 0:
+            return Number(operand.tensor_type.dtype, 0)
         step = row_major(shape)[axis]
         place = linear(index, shape)
         return Load(operand.tensor_type.dtype, operand, place, ((where, step, shape[axis]),))
 
     def _full(self, node: Node, _: Index) -> Expression:
-        return Number(node.tensor_type.dtype, node.static["value"])
+        return _number(node.tensor_type.dtype, node.static["value"])
 
     def _constant(self, node: Node, _: Index) -> Expression:
-        return Number(node.tensor_type.dtype, node.static["value"].reshape(-1)[0].item())
+        return _number(node.tensor_type.dtype, node.static["value"].reshape(-1)[0])
 
     def _iota(self, node: Node, index: Index) -> Expression:
         return Position(node.tensor_type.dtype, index[node.static["axis"]])
 
-    def _random_bits(self, node: Node, index: Index) -> Expression:
-        key, counter = node.operands
-        words = (self.read(key, (Affine(0),)), self.read(key, (Affine(1),)))
-        position = linear(index, node.tensor_type.shape)
-        return Bits(node.tensor_type.dtype, words, self.read(counter, ()), position)
+
+def _number(dtype: DType, value: Any) -> Number:
+    """A constant, rounded and wrapped as the evaluator stores it."""
+    with np.errstate(all="ignore"):
+        numbers = np.full((), value, dtype.compute)
+    return Number(dtype, to_compute(to_storage(numbers, dtype), dtype).item())
 
 
 def broadcast_index(index: Index, operand: Node) -> Index:
@@ -273,5 +281,4 @@ _RULES = {
     sources.full.name: Reader._full,
     sources.constant.name: Reader._constant,
     sources.iota.name: Reader._iota,
-    sources.random_bits.name: Reader._random_bits,
 }

@@ -2,109 +2,146 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import os
+import struct
+import threading
+import weakref
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from steepest.codegen.machine_code import MachineCode
-from steepest.codegen.program import BufferTable, emit_program
-from steepest.codegen.target import host
-from steepest.graph.dtypes import to_storage
-from steepest.graph.node import Graph, Node
+from steepest.codegen.program import emit_program
+from steepest.codegen.target import Machine, host
+from steepest.errors import ShapeError
+from steepest.graph.evaluate import Evaluator
+from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
 from steepest.kernels.schedule import schedule
-from steepest.runtime.threads import available_threads, native, team
+from steepest.kernels.tuning import USUAL, Tuning
+from steepest.runtime.memory import ADDRESSES, Pool, address_of
+from steepest.runtime.plan import Plan
+from steepest.runtime.threads import (
+    ALONE,
+    ALONE_LONG,
+    available_threads,
+    check_threads,
+    native,
+    teams,
+)
 
-SMALL_PROGRAM = 20000.0
+
+def _nothing() -> None:
+    """Stands for a weak reference to an array before there is one."""
 
 
 class NativeExecutable:
-    """A graph compiled for this machine; the second back end, with the contract of `Evaluator`."""
+    """A graph compiled for this machine; the second back end, with the contract of `Evaluator`.
 
-    def __init__(self, graph: Graph, threads: int | None = None):
+    It may be called from several Python threads, and from a forked child; calls take turns.
+
+    Args:
+        graph: the optimised graph.
+        threads: how many threads run it (default: all processors of the process, or one if
+            there is little to do).
+        machine: whose instructions may be used (default: this one's).
+        tuning: where programs are divided.
+
+    Raises:
+        GraphError: an operation has no native code; its line is named.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        threads: int | None = None,
+        machine: Machine | None = None,
+        tuning: Tuning = USUAL,
+    ):
+        self.graph = graph
         builder = Builder(graph)
-        self.graph = builder.graph
-        self.groups = schedule(builder)
-        self._buffers = self._plan(builder)
-        module = emit_program(self.groups, self._buffers, host())
+        self.groups = schedule(builder, tuning)
+        self.plan = Plan(builder, self.groups, tuning.guard_bytes)
+        made_for = machine or host()
+        module = emit_program(self.groups, self.plan.places, made_for)
         symbols = {"steepest_meet": native().address("steepest_meet")}
-        self.code = MachineCode(module, host(), symbols)
+        self.code = MachineCode(module, made_for, symbols)
         self._function = self.code.address("run")
         work = sum(group.work for group in self.groups)
-        wanted = threads or available_threads()
-        self.threads = 1 if threads is None and work < SMALL_PROGRAM else wanted
+        is_small = work < tuning.small_program
+        default = 1 if is_small else available_threads()
+        self.threads = default if threads is None else check_threads(threads)
+        self._alone = native().function("steepest_alone", ALONE if is_small else ALONE_LONG)
+        self._pack = struct.Struct(f"{len(graph.inputs) + len(self.plan.computed) + 1}q").pack
+        self._pools = [
+            Pool(node.tensor_type.shape, node.tensor_type.dtype) for node in self.plan.computed
+        ]
+        self._last: list[tuple[Callable[[], np.ndarray | None], int]] = [
+            (_nothing, 0) for _ in graph.inputs
+        ]
+        self._renew_lock()
+        _executables.add(self)
 
-    def _plan(self, builder: Builder) -> BufferTable:
-        """Give every buffer a slot: inputs, outputs, constants, and temporary ones."""
-        slots: dict[int, int] = {}
-        kept: list[np.ndarray | None] = []
-        self._temporary_slots: list[int] = []
-
-        def add(node: Node, array: np.ndarray | None) -> None:
-            if id(node) not in slots:
-                slots[id(node)] = len(kept)
-                kept.append(array)
-
-        for node in self.graph.inputs:
-            add(node, None)
-        outputs = {id(node) for node in self.graph.outputs}
-        for node in self.graph.outputs:
-            add(node, None)
-        for node in builder.constants:
-            value = to_storage(np.array(node.static["value"], order="C"), node.tensor_type.dtype)
-            if id(node) in outputs:
-                kept[slots[id(node)]] = value
-            else:
-                add(node, value)
-        for group in self.groups:
-            for nest in group.nests:
-                for node in nest.written():
-                    storage = node.tensor_type.dtype.storage
-                    if id(node) not in slots:
-                        self._temporary_slots.append(len(kept))
-                        add(node, np.empty(node.tensor_type.shape, storage))
-        self._kept = kept
-        self._output_slots = [slots[id(node)] for node in self.graph.outputs]
-        self._table = np.zeros(len(kept), dtype=np.int64)
-        for slot, array in enumerate(kept):
-            if array is not None:
-                self._table[slot] = array.ctypes.data
-        self._pools: list[list[np.ndarray]] = [[] for _ in self.graph.outputs]
-        return BufferTable(slots)
-
-    def temporaries(self) -> list[np.ndarray]:
-        """The memory that a run writes before it reads; a test fills it with NaN."""
-        return [self._kept[slot] for slot in self._temporary_slots]  # type: ignore[misc]
+    def _renew_lock(self) -> None:
+        """A lock that nobody holds: the team's own, where one runs the program."""
+        self._lock = threading.RLock() if self.threads == 1 else teams.lock
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        inputs = [np.ascontiguousarray(array) for array in arrays]
-        for slot, array in enumerate(inputs):
-            self._table[slot] = array.__array_interface__["data"][0]
-        outputs = []
-        for position, slot in enumerate(self._output_slots):
-            node = self.graph.outputs[position]
-            if node.is_input:
-                outputs.append(arrays[self.graph.inputs.index(node)].copy())
-                continue
-            kept = self._kept[slot]
-            if kept is not None:
-                outputs.append(kept.copy())
-                continue
-            array = self._fresh(position, node)
-            self._table[slot] = array.__array_interface__["data"][0]
-            outputs.append(array)
-        runner = team(max(available_threads(), self.threads))
-        runner.run(self._function, self._table.ctypes.data, self.threads)
-        return outputs
+        # A signal or a finalizer may call this again from within, so nothing that a call needs is
+        # kept in the object but memory that the machine code fills before it reads.
+        known = ADDRESSES
+        with self._lock:
+            held: list[np.ndarray] = []
+            addresses = [
+                known.get(id(array)) or self._address(number, array, held)
+                for number, array in enumerate(arrays)
+            ]
+            made = [pool.take() for pool in self._pools]
+            addresses += [known.get(id(array)) or address_of(array) for array in made]
+            table = self._pack(*addresses, self.plan.address)
+            if self.threads == 1:
+                self._alone(self._function, table)
+            else:
+                teams.run(self._function, table, self.threads)
+            if self.plan.faults[0]:
+                self._raise_fault(arrays)
+            return self.plan.outputs(made, arrays) if self.plan.rearranged else made
 
-    def _fresh(self, position: int, node: Node) -> np.ndarray:
-        """Memory for an output: an earlier array of it that nobody holds any more, or a new one."""
-        pool = self._pools[position]
-        for array in pool:
-            if sys.getrefcount(array) == 3:
-                return array
-        array = np.empty(node.tensor_type.shape, node.tensor_type.dtype.storage)
-        if node.tensor_type.nbytes >= 4096 and len(pool) < 3:
-            pool.append(array)
-        return array
+    def _address(self, number: int, array: np.ndarray, held: list[np.ndarray]) -> int:
+        """Where an input's numbers begin; of a copy in plain order if need be."""
+        before, address = self._last[number]
+        if before() is array:
+            return address
+        wanted = self.graph.inputs[number].tensor_type
+        if array.shape != wanted.shape or array.dtype != wanted.dtype.storage:
+            raise ShapeError(
+                f"{self.graph.name}: input {number} {self.graph.inputs[number].name!r} is "
+                f"{array.dtype} {array.shape}, but the program was compiled for {wanted}."
+            )
+        if type(array) is np.ndarray and array.flags.c_contiguous and array.flags.aligned:
+            address = address_of(array)
+            self._last[number] = (weakref.ref(array), address)
+            return address
+        plain = np.require(array, wanted.dtype.storage, ["C", "ALIGNED"])
+        held.append(plain)
+        return address_of(plain)
+
+    def _raise_fault(self, arrays: Sequence[np.ndarray]) -> None:
+        """Let the evaluator say what is wrong with the numbers that the machine code refused."""
+        self.plan.faults[0] = 0
+        Evaluator(self.graph)(arrays)
+        raise IndexError(f"{self.graph.name}: a position is outside the axis it stands for.")
+
+
+_executables: weakref.WeakSet[NativeExecutable] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    """A forked child has none of the workers, and nobody in it holds a lock."""
+    teams.__init__()  # type: ignore[misc]
+    for executable in _executables:
+        executable._renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -1,23 +1,108 @@
 ; What threads need of the machine: meeting points, and a loop in which workers wait for work.
 ;
-; A team is an array of 64-bit words, each alone on its cache line where threads write it:
-;   0 generation    grows with every program; workers wait for it to change
-;   8 asleep        how many workers sleep and must be woken
-;   16 arrived      how many threads have come to the meeting
-;   24 phase        grows with every meeting
-;   32 function, 33 table, 34 threads    the program to run
+; A team is an array of 64-bit words; those that threads write stand alone on a cache line:
+;   0 generation            grows with every program; workers wait for it to change
+;   8 idle sleepers         how many workers sleep until it does
+;   16 arrived              how many threads have come to the present meeting
+;   24 phase                grows with every meeting
+;   32 meeting sleepers     how many threads sleep until it does
+;   40 function, 41 table, 42 threads      the program to run, its pointers, the size of the team
+;   43 patience             how many turns a thread waits before it lets others run
+;   48 gone                 how many workers have left for good
+;
+; Waiting costs little on an idle machine and gives way on a busy one: a thread spins for about a
+; microsecond, then offers the processor to others; when others took it, or after `limit`
+; nanoseconds, it sleeps until it is woken.
+;
+; A file beside this one brings @pause, @futex, @begin_arithmetic and @end_arithmetic for a machine.
 
 declare i32 @sched_yield()
 declare i64 @syscall(i64, ...)
-declare void @llvm.x86.sse2.pause()
+declare i32 @clock_gettime(i32, ptr)
+
+define internal i64 @now() nounwind {
+entry:
+  %time = alloca [2 x i64], align 8
+  %ignored = call i32 @clock_gettime(i32 1, ptr %time)
+  %seconds = load i64, ptr %time, align 8
+  %rest_at = getelementptr i64, ptr %time, i64 1
+  %rest = load i64, ptr %rest_at, align 8
+  %whole = mul i64 %seconds, 1000000000
+  %all = add i64 %whole, %rest
+  ret i64 %all
+}
+
+define internal i64 @await(ptr %word, i64 %seen, ptr %sleepers, i64 %patience, i64 %limit) nounwind {
+entry:
+  br label %spin
+spin:
+  %turns = phi i64 [ 0, %entry ], [ %more, %pausing ]
+  %first = load atomic i64, ptr %word acquire, align 8
+  %changed = icmp ne i64 %first, %seen
+  br i1 %changed, label %done, label %tired
+tired:
+  %long = icmp uge i64 %turns, %patience
+  br i1 %long, label %offer, label %pausing
+pausing:
+  call void @pause()
+  %more = add i64 %turns, 1
+  br label %spin
+offer:
+  %begun = call i64 @now()
+  br label %yield
+yield:
+  %before = phi i64 [ %begun, %offer ], [ %after, %judge ]
+  %ignored = call i32 @sched_yield()
+  %second = load atomic i64, ptr %word acquire, align 8
+  %changed2 = icmp ne i64 %second, %seen
+  br i1 %changed2, label %done, label %look
+look:
+  %after = call i64 @now()
+  %taken = sub i64 %after, %before
+  %busy = icmp ugt i64 %taken, 20000
+  br i1 %busy, label %sleep, label %judge
+judge:
+  %waited = sub i64 %after, %begun
+  %enough = icmp ugt i64 %waited, %limit
+  br i1 %enough, label %sleep, label %yield
+sleep:
+  %one_more = atomicrmw add ptr %sleepers, i64 1 seq_cst
+  %call = load i64, ptr @futex, align 8
+  %low = trunc i64 %seen to i32
+  ; futex(word, FUTEX_WAIT_PRIVATE, seen) returns at once if the word's low half has changed
+  %ignored2 = call i64 (i64, ...) @syscall(i64 %call, ptr %word, i64 128, i32 %low, ptr null)
+  %one_less = atomicrmw sub ptr %sleepers, i64 1 seq_cst
+  %third = load atomic i64, ptr %word acquire, align 8
+  %changed3 = icmp ne i64 %third, %seen
+  br i1 %changed3, label %done, label %sleep
+done:
+  %found = phi i64 [ %first, %spin ], [ %second, %yield ], [ %third, %sleep ]
+  ret i64 %found
+}
+
+define internal void @announce(ptr %word, ptr %sleepers) nounwind {
+entry:
+  %old = atomicrmw add ptr %word, i64 1 seq_cst
+  %asleep = load atomic i64, ptr %sleepers seq_cst, align 8
+  %none = icmp eq i64 %asleep, 0
+  br i1 %none, label %done, label %wake
+wake:
+  %call = load i64, ptr @futex, align 8
+  ; futex(word, FUTEX_WAKE_PRIVATE, all)
+  %ignored = call i64 (i64, ...) @syscall(i64 %call, ptr %word, i64 129, i32 2147483647)
+  br label %done
+done:
+  ret void
+}
 
 define void @steepest_meet(ptr %team, i64 %threads) nounwind {
 entry:
   %alone = icmp eq i64 %threads, 1
   br i1 %alone, label %done, label %arrive
 arrive:
-  %phase_at = getelementptr i64, ptr %team, i64 24
   %arrived_at = getelementptr i64, ptr %team, i64 16
+  %phase_at = getelementptr i64, ptr %team, i64 24
+  %sleepers_at = getelementptr i64, ptr %team, i64 32
   %phase = load atomic i64, ptr %phase_at acquire, align 8
   %before = atomicrmw add ptr %arrived_at, i64 1 acq_rel
   %count = add i64 %before, 1
@@ -25,104 +110,85 @@ arrive:
   br i1 %last, label %release, label %wait
 release:
   store atomic i64 0, ptr %arrived_at release, align 8
-  %next = add i64 %phase, 1
-  store atomic i64 %next, ptr %phase_at release, align 8
+  call void @announce(ptr %phase_at, ptr %sleepers_at)
   br label %done
 wait:
-  %turns = phi i64 [ 0, %arrive ], [ %more, %again ]
-  %now = load atomic i64, ptr %phase_at acquire, align 8
-  %same = icmp eq i64 %now, %phase
-  br i1 %same, label %pause, label %done
-pause:
-  call void @llvm.x86.sse2.pause()
-  %more = add i64 %turns, 1
-  %long = icmp ugt i64 %turns, 400
-  br i1 %long, label %yield, label %again
-yield:
-  %ignored = call i32 @sched_yield()
-  br label %again
-again:
-  br label %wait
+  %patience_at = getelementptr i64, ptr %team, i64 43
+  %patience = load i64, ptr %patience_at, align 8
+  %ignored = call i64 @await(ptr %phase_at, i64 %phase, ptr %sleepers_at, i64 %patience, i64 1000000)
+  br label %done
 done:
   ret void
 }
 
 define void @steepest_work(ptr %team, i64 %thread) nounwind {
 entry:
+  %idle_at = getelementptr i64, ptr %team, i64 8
+  %function_at = getelementptr i64, ptr %team, i64 40
+  %table_at = getelementptr i64, ptr %team, i64 41
+  %threads_at = getelementptr i64, ptr %team, i64 42
+  %patience_at = getelementptr i64, ptr %team, i64 43
+  %patience = load i64, ptr %patience_at, align 8
+  %threads = load i64, ptr %threads_at, align 8
   br label %idle
 idle:
-  %seen = phi i64 [ 0, %entry ], [ %generation, %finished ]
-  br label %look
-look:
-  %turns = phi i64 [ 0, %idle ], [ %more, %again ]
-  %generation = load atomic i64, ptr %team acquire, align 8
-  %new = icmp ne i64 %generation, %seen
-  br i1 %new, label %begin, label %pause
-pause:
-  call void @llvm.x86.sse2.pause()
-  %more = add i64 %turns, 1
-  %long = icmp ugt i64 %turns, 1000
-  br i1 %long, label %tired, label %again
-tired:
-  %very_long = icmp ugt i64 %turns, 6000
-  br i1 %very_long, label %sleep, label %yield
-yield:
-  %ignored = call i32 @sched_yield()
-  br label %again
-sleep:
-  %asleep_at = getelementptr i64, ptr %team, i64 8
-  %more_asleep = atomicrmw add ptr %asleep_at, i64 1 seq_cst
-  %low = trunc i64 %seen to i32
-  ; futex(generation, FUTEX_WAIT_PRIVATE, seen): returns at once if the generation has changed
-  %ignored2 = call i64 (i64, ...) @syscall(i64 202, ptr %team, i64 128, i32 %low, ptr null)
-  %less_asleep = atomicrmw sub ptr %asleep_at, i64 1 seq_cst
-  br label %again
-again:
-  br label %look
-begin:
-  %function_at = getelementptr i64, ptr %team, i64 32
-  %table_at = getelementptr i64, ptr %team, i64 33
-  %threads_at = getelementptr i64, ptr %team, i64 34
+  %seen = phi i64 [ 0, %entry ], [ %generation, %do ]
+  %generation = call i64 @await(ptr %team, i64 %seen, ptr %idle_at, i64 %patience, i64 500000)
   %function = load ptr, ptr %function_at, align 8
-  %table = load ptr, ptr %table_at, align 8
-  %threads = load i64, ptr %threads_at, align 8
   %stop = icmp eq ptr %function, null
-  br i1 %stop, label %leave, label %check
-check:
-  %mine = icmp slt i64 %thread, %threads
-  br i1 %mine, label %do, label %finished
+  br i1 %stop, label %leave, label %do
 do:
+  %table = load ptr, ptr %table_at, align 8
+  %mode = call i64 @begin_arithmetic()
   call void %function(ptr %table, i64 %thread, i64 %threads, ptr %team)
   call void @steepest_meet(ptr %team, i64 %threads)
-  br label %finished
-finished:
   br label %idle
 leave:
+  %gone_at = getelementptr i64, ptr %team, i64 48
+  %ignored = atomicrmw add ptr %gone_at, i64 1 seq_cst
   ret void
 }
 
-define void @steepest_run(ptr %team, ptr %function, ptr %table, i64 %threads) nounwind {
+define i64 @steepest_worker(ptr %place) nounwind {
 entry:
-  %function_at = getelementptr i64, ptr %team, i64 32
-  %table_at = getelementptr i64, ptr %team, i64 33
-  %threads_at = getelementptr i64, ptr %team, i64 34
+  ; what a new thread begins with: its team and its number
+  %team = load ptr, ptr %place, align 8
+  %number_at = getelementptr i64, ptr %place, i64 1
+  %number = load i64, ptr %number_at, align 8
+  call void @steepest_work(ptr %team, i64 %number)
+  ret i64 0
+}
+
+define void @steepest_run(ptr %team, ptr %function, ptr %table) nounwind {
+entry:
+  %mode = call i64 @begin_arithmetic()
+  %idle_at = getelementptr i64, ptr %team, i64 8
+  %function_at = getelementptr i64, ptr %team, i64 40
+  %table_at = getelementptr i64, ptr %team, i64 41
+  %threads_at = getelementptr i64, ptr %team, i64 42
   store ptr %function, ptr %function_at, align 8
   store ptr %table, ptr %table_at, align 8
-  store i64 %threads, ptr %threads_at, align 8
-  %alone = icmp eq i64 %threads, 1
-  br i1 %alone, label %do, label %wake
-wake:
-  %old = atomicrmw add ptr %team, i64 1 seq_cst
-  %asleep_at = getelementptr i64, ptr %team, i64 8
-  %asleep = load atomic i64, ptr %asleep_at seq_cst, align 8
-  %none = icmp eq i64 %asleep, 0
-  br i1 %none, label %do, label %call
-call:
-  ; futex(generation, FUTEX_WAKE_PRIVATE, all)
-  %ignored = call i64 (i64, ...) @syscall(i64 202, ptr %team, i64 129, i32 2147483647)
-  br label %do
-do:
+  %threads = load i64, ptr %threads_at, align 8
+  call void @announce(ptr %team, ptr %idle_at)
   call void %function(ptr %table, i64 0, i64 %threads, ptr %team)
   call void @steepest_meet(ptr %team, i64 %threads)
+  call void @end_arithmetic(i64 %mode)
+  ret void
+}
+
+define void @steepest_dismiss(ptr %team) nounwind {
+entry:
+  %idle_at = getelementptr i64, ptr %team, i64 8
+  %function_at = getelementptr i64, ptr %team, i64 40
+  store ptr null, ptr %function_at, align 8
+  call void @announce(ptr %team, ptr %idle_at)
+  ret void
+}
+
+define void @steepest_alone(ptr %function, ptr %table) nounwind {
+entry:
+  %mode = call i64 @begin_arithmetic()
+  call void %function(ptr %table, i64 0, i64 1, ptr null)
+  call void @end_arithmetic(i64 %mode)
   ret void
 }

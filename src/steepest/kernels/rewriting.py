@@ -1,0 +1,114 @@
+"""Rewrites of a graph before it becomes loops: what is refused, widened or transposed first."""
+
+from __future__ import annotations
+
+from steepest.errors import GraphError
+from steepest.graph.dtypes import DType, bfloat16, float32
+from steepest.graph.node import Graph, Node, keep, rebuild
+from steepest.graph.types import TensorType
+from steepest.kernels.affine import row_major
+from steepest.ops import contraction, control, indexing, movement, reduction
+from steepest.ops.contraction import parse_spec
+from steepest.ops.elementwise.selection import convert
+
+SUMMING = (
+    contraction.contract,
+    reduction.sum_,
+    reduction.product,
+    reduction.cumulative_sum,
+    reduction.cumulative_product,
+    indexing.scatter_add,
+    indexing.scatter_add_along_axis,
+)
+
+
+def check_supported(graph: Graph) -> Graph:
+    """Refuse what no loop nest makes: values of several tensors, and complex numbers.
+
+    Raises:
+        GraphError: names the node and the user's line.
+    """
+    for node in (*graph.inputs, *graph.nodes()):
+        parts = node.type if isinstance(node.type, tuple) else (node.type,)
+        several = node.op is control.item or node.op is control.custom_gradient
+        lowered = not getattr(node.op, "is_elementwise", False) or node.op.lower is not None  # type: ignore[union-attr]
+        if several or not lowered or any(part.dtype.is_complex for part in parts):
+            raise GraphError(f"{node!r} has no native code. At {node.origin}.")
+    return graph
+
+
+def wide_sums(graph: Graph) -> Graph:
+    """Let totals of bfloat16 numbers run in float32 and be rounded once, as the evaluator does."""
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        if node.op not in SUMMING or node.tensor_type.dtype is not bfloat16:
+            return node
+        wide = tuple(
+            _converted(each, float32) if each.tensor_type.dtype is bfloat16 else each
+            for each in node.operands
+        )
+        total_type = TensorType(node.tensor_type.shape, float32)
+        total = Node(node.op, wide, node.static, total_type, node.origin)
+        return _converted(total, bfloat16)
+
+    return rebuild(graph, rewrite)
+
+
+def _converted(node: Node, dtype: DType) -> Node:
+    result = TensorType(node.tensor_type.shape, dtype)
+    return Node(convert, (node,), {"dtype": dtype}, result, node.origin)
+
+
+def contiguous_vectors(graph: Graph) -> Graph:
+    """Transpose the operands of contractions that could otherwise not be read in vectors."""
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        if node.op is not contraction.contract or node.tensor_type.size == 0:
+            return node
+        left_letters, right_letters, output = parse_spec(node.static["spec"])
+        letter = vector_letter(node, output)
+        if letter is None or (letter in left_letters and letter in right_letters):
+            return node
+        terms, values = [left_letters, right_letters], list(node.operands)
+        side = 0 if letter in left_letters else 1
+        if steps_of(values[side])[terms[side].index(letter)] == 1:
+            return node
+        if not any(size > 1 for each, size in sizes_of(node).items() if each not in terms[side]):
+            return node
+        order = tuple(n for n, each in enumerate(terms[side]) if each != letter)
+        order = (*order, terms[side].index(letter))
+        values[side] = _transposed(values[side], order)
+        terms[side] = "".join(terms[side][n] for n in order)
+        spec = f"{terms[0]},{terms[1]}->{output}"
+        return Node(node.op, tuple(values), {"spec": spec}, node.type, node.origin)
+
+    return rebuild(graph, rewrite)
+
+
+def _transposed(node: Node, order: tuple[int, ...]) -> Node:
+    shape = tuple(node.tensor_type.shape[n] for n in order)
+    result = TensorType(shape, node.tensor_type.dtype)
+    return Node(movement.transpose, (node,), {"axes": order}, result, node.origin)
+
+
+def sizes_of(node: Node) -> dict[str, int]:
+    """The size of each letter of a contraction."""
+    left, right, _ = parse_spec(node.static["spec"])
+    shapes = [each.tensor_type.shape for each in node.operands]
+    return dict(zip(left + right, shapes[0] + shapes[1], strict=True))
+
+
+def vector_letter(node: Node, output: str) -> str | None:
+    """The last axis of the result that is longer than one."""
+    wide = [each for each, size in zip(output, node.tensor_type.shape, strict=True) if size > 1]
+    return wide[-1] if wide else None
+
+
+def steps_of(node: Node) -> tuple[int, ...]:
+    """How far apart neighbours lie in memory, seen through transposes that are not stored."""
+    if node.op is movement.transpose:
+        inner = steps_of(node.operands[0])
+        return tuple(inner[axis] for axis in node.static["axes"])
+    return row_major(node.tensor_type.shape)

@@ -1,0 +1,151 @@
+"""Decides which values have a buffer; the others are computed where they are used."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from steepest.graph.node import Graph, Node
+from steepest.kernels.affine import Variable, variable_index
+from steepest.kernels.reading import reshaped_index
+from steepest.kernels.rewriting import steps_of, vector_letter
+from steepest.ops import contraction, indexing, movement, reduction, sources
+from steepest.ops.contraction import parse_spec
+
+REDUCTIONS = (
+    reduction.sum_,
+    reduction.product,
+    reduction.max_,
+    reduction.min_,
+    reduction.argmax,
+    reduction.argmin,
+)
+CUMULATIVE = (reduction.cumulative_sum, reduction.cumulative_product)
+SCATTERS = (indexing.scatter_add, indexing.scatter_add_along_axis)
+STRUCTURED = (
+    contraction.contract,
+    *REDUCTIONS,
+    *CUMULATIVE,
+    *SCATTERS,
+    indexing.argsort,
+    indexing.searchsorted,
+    sources.random_bits,
+)
+"""Operations that are loops of their own, so that their results are always stored."""
+
+CHEAP_DEPTH = 3
+"""Operations in a row that are repeated rather than stored, where a value is used twice."""
+
+HEAVY = frozenset({"exp", "log", "tanh", "sigmoid", "erf", "power", "sin", "cos", "log1p", "expm1"})
+SLOW = frozenset({"divide", "sqrt", "remainder", "floor_divide"})
+LARGEST_EXPRESSION = 100
+"""Operations that one expression is made of at most: more take long to compile."""
+
+
+def has_interior(node: Node) -> bool:
+    """Whether a node puts zeros between numbers, which takes two passes."""
+    return node.op is movement.pad and any(node.static["interior"])
+
+
+def is_mapped(node: Node) -> bool:
+    """Whether each number of a node is an expression of its own."""
+    return node.op not in STRUCTURED and not has_interior(node)
+
+
+class Storage:
+    """Which nodes of a graph have a buffer.
+
+    Attributes:
+        stored: their ids.
+    """
+
+    def __init__(self, graph: Graph):
+        self._nodes = [node for node in graph.nodes() if not node.is_input]
+        self._packed = self._find_packed()
+        self.stored = {id(node) for node in graph.outputs if not node.is_input}
+        self._store_what_must_be()
+        self._store_what_pays()
+
+    def _store_what_must_be(self) -> None:
+        for node in self._nodes:
+            is_table = node.op is sources.constant and node.tensor_type.size > 1
+            if node.op in STRUCTURED or has_interior(node) or is_table:
+                self.stored.add(id(node))
+            for operand in self._must_be_stored(node):
+                self.stored.add(id(operand))
+            if node.op is contraction.contract or node.op is indexing.argsort:
+                for operand in node.operands:
+                    self._store_through_transposes(operand)
+
+    def _store_what_pays(self) -> None:
+        """Store what several others use, what is long, and what a larger result would repeat."""
+        users = Counter(id(operand) for node in self._nodes for operand in node.operands)
+        depth: dict[int, int] = {}
+        length: dict[int, int] = {}
+        for node in self._nodes:
+            inner = [each for each in node.operands if not self._has_buffer(each)]
+            for each in inner:
+                if 1 < each.tensor_type.size < node.tensor_type.size and depth[id(each)] > 3:
+                    self._store(each, depth, length)
+            elementwise = getattr(node.op, "is_elementwise", False)
+            depth[id(node)] = max((depth[id(each)] for each in inner), default=0)
+            depth[id(node)] += self._cost(node) * elementwise
+            length[id(node)] = 1 + sum(length[id(each)] for each in inner)
+            shared = users[id(node)] > 1 and node.tensor_type.size > 1
+            is_deep = elementwise and depth[id(node)] > CHEAP_DEPTH
+            if (shared and is_deep) or length[id(node)] > LARGEST_EXPRESSION:
+                self.stored.add(id(node))
+            if id(node) in self.stored:
+                self._store(node, depth, length)
+
+    def _store(self, node: Node, depth: dict[int, int], length: dict[int, int]) -> None:
+        self.stored.add(id(node))
+        depth[id(node)] = 0
+        length[id(node)] = 0
+
+    def _has_buffer(self, node: Node) -> bool:
+        return node.is_input or id(node) in self.stored
+
+    @staticmethod
+    def _cost(node: Node) -> int:
+        name = "" if node.op is None else node.op.name
+        return 4 if name in HEAVY else 2 if name in SLOW else 1
+
+    def _store_through_transposes(self, node: Node) -> None:
+        """Store an operand; a transpose may stay a way of reading, unless vectors want it."""
+        while node.op is movement.transpose and id(node) not in self._packed:
+            node = node.operands[0]
+        if not node.is_input:
+            self.stored.add(id(node))
+
+    def _find_packed(self) -> set[int]:
+        """The transposes that contractions read in vectors, so that they must be stored."""
+        return {
+            id(operand)
+            for node in self._nodes
+            if node.op is contraction.contract
+            for position, operand in enumerate(node.operands)
+            if operand.op is movement.transpose and _wants_packing(node, operand, position)
+        }
+
+    @staticmethod
+    def _must_be_stored(node: Node) -> list[Node]:
+        """The operands that this node reads in ways that need a buffer."""
+        operand = node.operands[0] if node.operands else node
+        if operand.is_input:
+            return []
+        if node.op in (indexing.take, indexing.take_along_axis, indexing.searchsorted):
+            return [operand]
+        if node.op is movement.reshape:
+            probe = tuple(variable_index(Variable(size)) for size in node.tensor_type.shape)
+            inner = reshaped_index(probe, node.tensor_type.shape, operand.tensor_type.shape)
+            return [operand] if inner is None else []
+        return []
+
+
+def _wants_packing(node: Node, operand: Node, position: int) -> bool:
+    left, right, output = parse_spec(node.static["spec"])
+    letter = vector_letter(node, output)
+    terms = (left, right)[position]
+    if letter is None or letter not in terms or (letter in left and letter in right):
+        return False
+    return steps_of(operand)[terms.index(letter)] != 1

@@ -1,0 +1,33 @@
+"""The sizes at which a program is divided: they change its speed, never a bit of its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """Where a program stops being worth dividing.
+
+    Attributes:
+        small_program: nanoseconds of work below which one thread runs the whole program.
+        small_group: nanoseconds of work below which one thread runs a whole group of nests.
+        block_bytes: how much the rows may write that pass through a group's nests together, so
+            that the next nest finds them in cache.
+        block_rows: blocks are of a multiple of so many rows, where there are that many.
+        share_bytes: a thread gets at least so many neighbouring bytes (a cache line), so that no
+            two threads write to one line.
+        guard_bytes: memory left between buffers, which no program may touch: for tests.
+    """
+
+    small_program: float = 20_000.0
+    small_group: float = 2_000.0
+    block_bytes: int = 131_072
+    block_rows: int = 48
+    share_bytes: int = 64
+    guard_bytes: int = 0
+
+
+USUAL = Tuning()
+FINEST = Tuning(small_program=0, small_group=0, block_bytes=1, block_rows=1, share_bytes=1)
+"""Every group divided among all threads and into the smallest blocks: for tests."""

@@ -1,0 +1,116 @@
+"""Where a program's numbers lie: inputs and results by themselves, all else in one arena."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from steepest.codegen.program import Place
+from steepest.graph.dtypes import to_storage, uint8
+from steepest.graph.node import Node
+from steepest.kernels.build import Builder
+from steepest.kernels.schedule import Group
+from steepest.runtime.memory import LINE, address_of, aligned
+
+
+class Plan:
+    """The memory of a program.
+
+    Slots of the table of pointers are the inputs, then the computed results, then the arena.
+
+    Args:
+        guard_bytes: memory around each buffer of the arena that no program may touch.
+
+    Attributes:
+        places: slot and bytes from its beginning, for each node with a buffer (by id).
+        computed: the results that the program writes, each once.
+        arena: the memory of what is neither input nor result.
+        faults: where the program notes that numbers are out of range.
+        rearranged: whether results are more than the computed ones in order.
+    """
+
+    def __init__(self, builder: Builder, groups: Sequence[Group], guard_bytes: int = 0):
+        graph = builder.graph
+        self._guard_bytes = guard_bytes
+        self.places = {id(node): Place(n, 0) for n, node in enumerate(graph.inputs)}
+        constants = builder.constants()
+        known = {id(node) for node in (*graph.inputs, *constants)}
+        self.computed: list[Node] = []
+        for node in graph.outputs:
+            if id(node) not in known:
+                known.add(id(node))
+                self.places[id(node)] = Place(len(graph.inputs) + len(self.computed), 0)
+                self.computed.append(node)
+        self._arena_slot = len(graph.inputs) + len(self.computed)
+        self._size = guard_bytes
+        self._temporaries: list[Node] = []
+        self._fixed = [builder.faults, *constants]
+        self._lay_out(groups)
+        self.arena = aligned((self._size,), uint8)
+        self.address = address_of(self.arena)
+        self.faults = self.view(builder.faults)
+        self.faults[...] = 0
+        for node in constants:
+            self.view(node)[...] = to_storage(node.static["value"], node.tensor_type.dtype)
+        self._sources = [self._source(node, builder, constants) for node in graph.outputs]
+        plain = [("computed", n) for n in range(len(self.computed))]
+        self.rearranged = [(kind, n) for kind, n, _ in self._sources] != plain
+
+    def _lay_out(self, groups: Sequence[Group]) -> None:
+        """Give every other node a place in the arena."""
+        for node in self._fixed:
+            self._add(node)
+        for group in groups:
+            for nest in group.nests:
+                for node in nest.written():
+                    if id(node) not in self.places:
+                        self._add(node)
+                        self._temporaries.append(node)
+
+    def _add(self, node: Node) -> None:
+        self.places[id(node)] = Place(self._arena_slot, self._size)
+        bytes_in_lines = -(-node.tensor_type.nbytes // LINE) * LINE
+        self._size += max(bytes_in_lines, LINE) + self._guard_bytes
+
+    def view(self, node: Node) -> np.ndarray:
+        """The numbers of a node in the arena."""
+        start = self.places[id(node)].offset
+        numbers = self.arena[start : start + node.tensor_type.nbytes]
+        return numbers.view(node.tensor_type.dtype.storage).reshape(node.tensor_type.shape)
+
+    def temporaries(self) -> list[np.ndarray]:
+        """The memory that a run writes before it reads it; a test fills it with NaN."""
+        return [self.view(node) for node in self._temporaries]
+
+    def unused(self) -> np.ndarray:
+        """Which bytes of the arena belong to no buffer; a test watches them."""
+        free = np.ones(self.arena.shape, bool)
+        for node in (*self._fixed, *self._temporaries):
+            start = self.places[id(node)].offset
+            free[start : start + node.tensor_type.nbytes] = False
+        return free
+
+    def _source(
+        self, node: Node, builder: Builder, constants: Sequence[Node]
+    ) -> tuple[str, int, np.ndarray | None]:
+        """Where a result comes from: computed, an input, or a constant."""
+        if node.is_input:
+            return "input", builder.graph.inputs.index(node), None
+        if node in constants:
+            return "constant", 0, self.view(node)
+        return "computed", self.computed.index(node), None
+
+    def outputs(self, made: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The results in the graph's order; each is an array of its own."""
+        results = []
+        given: set[int] = set()
+        for kind, number, constant in self._sources:
+            if kind == "computed" and number not in given:
+                given.add(number)
+                results.append(made[number])
+                continue
+            source = made[number] if kind == "computed" else constant
+            found = arrays[number] if source is None else source
+            results.append(np.array(found, order="C"))
+        return results
