@@ -77,6 +77,34 @@ MESSAGES: list[tuple[Callable[[Any], Any], str]] = [
         "OneCycleLR: Adagrad has neither momentum nor betas to cycle. Pass cycle_momentum=False.",
     ),
     (
+        lambda o: schedules.CyclicLR(o, 0.1, 0.5, 0),
+        "CyclicLR: step_size_up must be an integer above 0, but is 0.",
+    ),
+    (
+        lambda o: schedules.CyclicLR(o, 0.1, 0.5, mode="triangle"),
+        "CyclicLR: mode must be 'triangular', 'triangular2' or 'exp_range', but is 'triangle'. "
+        "Did you mean 'triangular'?",
+    ),
+    (
+        lambda o: schedules.CyclicLR(o, 0.1, 0.5, scale_fn=abs, scale_mode="cycles"),
+        "CyclicLR: scale_mode must be 'cycle' or 'iterations', but is 'cycles'. "
+        "Did you mean 'cycle'?",
+    ),
+    (
+        lambda _: schedules.CyclicLR(_optimizer("Adagrad"), 0.1, 0.5),
+        "CyclicLR: Adagrad has neither momentum nor betas to cycle. Pass cycle_momentum=False.",
+    ),
+    (
+        lambda o: schedules.CyclicLR(o, [0.1], 0.5),
+        "CyclicLR: base_lr has 1 entries, but the optimizer has 2 parameter groups. "
+        "Give one entry for each, or a single value for all.",
+    ),
+    (
+        lambda o: schedules.MultiplicativeLR(o, [abs]),
+        "MultiplicativeLR: lr_lambda has 1 entries, but the optimizer has 2 parameter groups. "
+        "Give one entry for each, or a single value for all.",
+    ),
+    (
         lambda o: schedules.ReduceLROnPlateau(o, factor=1.0),
         "ReduceLROnPlateau: factor must be at least 0 and below 1, but is 1.0.",
     ),

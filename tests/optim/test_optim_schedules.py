@@ -28,6 +28,10 @@ def _cases() -> dict[str, Factory]:
     return {
         "lambda": lambda s, o: s.LambdaLR(o, lambda epoch: 0.9**epoch),
         "lambda list": lambda s, o: s.LambdaLR(o, [lambda e: 1 / (e + 1), lambda _: 0.5]),
+        "multiplicative": lambda s, o: s.MultiplicativeLR(o, lambda epoch: 1 - 0.5 / epoch),
+        "multiplicative list": lambda s, o: s.MultiplicativeLR(
+            o, [lambda _: 0.95, lambda epoch: 0.5 if epoch % 7 == 0 else 1.0]
+        ),
         "constant": lambda s, o: s.ConstantLR(o),
         "constant options": lambda s, o: s.ConstantLR(o, factor=0.25, total_iters=13),
         "linear": lambda s, o: s.LinearLR(o),
@@ -85,6 +89,41 @@ ONE_CYCLE: dict[str, dict[str, Any]] = {
 }
 
 
+CYCLIC: dict[str, dict[str, Any]] = {
+    "defaults": {"base_lr": 0.01, "max_lr": 0.3, "step_size_up": 5},
+    "uneven": {"base_lr": 0.01, "max_lr": 0.3, "step_size_up": 3, "step_size_down": 8},
+    "halving": {"base_lr": 0.01, "max_lr": 0.3, "step_size_up": 4, "mode": "triangular2"},
+    "exponential": {
+        "base_lr": 0.01,
+        "max_lr": 0.3,
+        "step_size_up": 4,
+        "mode": "exp_range",
+        "gamma": 0.97,
+    },
+    "own scale": {
+        "base_lr": 0.01,
+        "max_lr": 0.3,
+        "step_size_up": 4,
+        "scale_fn": lambda cycle: 1 / cycle,
+    },
+    "own scale of steps": {
+        "base_lr": 0.01,
+        "max_lr": 0.3,
+        "step_size_up": 4,
+        "scale_fn": lambda step: 1 / (1 + step),
+        "scale_mode": "iterations",
+    },
+    "per group": {
+        "base_lr": [0.01, 0.02],
+        "max_lr": [0.3, 0.7],
+        "step_size_up": 6,
+        "base_momentum": [0.7, 0.8],
+        "max_momentum": [0.9, 0.99],
+    },
+    "no momentum": {"base_lr": 0.01, "max_lr": 0.3, "step_size_up": 5, "cycle_momentum": False},
+}
+
+
 def _mine(name: str = "SGD", **options: Any) -> Any:
     groups = [{"params": [nn.Parameter(st.ones((2,)))], "lr": rate} for rate in RATES]
     return getattr(optim, name)(groups, **options)
@@ -131,13 +170,7 @@ def test_one_cycle_equals_pytorch(name: str, case: str) -> None:
     others = torch.optim.lr_scheduler.OneCycleLR(theirs, **options)
     for _ in range(ours.total_steps):
         np.testing.assert_allclose(_rates(mine), _rates(theirs), rtol=RTOL)
-        for left, right in zip(mine.param_groups, theirs.param_groups, strict=True):
-            if name == "SGD":
-                assert float(left["momentum"]) == pytest.approx(right["momentum"], rel=RTOL)
-            else:
-                assert [float(beta) for beta in left["betas"]] == pytest.approx(
-                    right["betas"], rel=RTOL
-                )
+        _assert_momenta_equal(mine, theirs)
         last = _rates(mine)
         _advance(mine, ours)
         _advance(theirs, others)
@@ -149,6 +182,67 @@ def test_one_cycle_equals_pytorch(name: str, case: str) -> None:
         f"OneCycleLR: step {total + 1} is beyond the cycle's {total} steps. "
         f"Give more total_steps, or stop calling step()."
     )
+
+
+def _assert_momenta_equal(mine: Any, theirs: Any) -> None:
+    for left, right in zip(mine.param_groups, theirs.param_groups, strict=True):
+        if "betas" in right:
+            betas = [float(beta) for beta in left["betas"]]
+            assert betas == pytest.approx(right["betas"], rel=RTOL)
+        else:
+            assert float(left["momentum"]) == pytest.approx(right["momentum"], rel=RTOL)
+
+
+@pytest.mark.parametrize("case", CYCLIC)
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_cyclic_equals_pytorch(name: str, case: str) -> None:
+    extra = {"momentum": 0.9} if name == "SGD" else {}
+    mine, theirs = _mine(name, **extra), _theirs(name, **extra)
+    ours = schedules.CyclicLR(mine, **CYCLIC[case])
+    others = torch.optim.lr_scheduler.CyclicLR(theirs, **CYCLIC[case])
+    for _ in range(STEPS):
+        # PyTorch finds the place in the cycle by floating point; here it is whole numbers.
+        np.testing.assert_allclose(_rates(mine), _rates(theirs), rtol=1e-12)
+        assert ours.get_last_lr() == _rates(mine)
+        _assert_momenta_equal(mine, theirs)
+        _advance(mine, ours)
+        _advance(theirs, others)
+
+
+def test_cyclic_resumes() -> None:
+    options = CYCLIC["halving"]
+    straight, interrupted = _mine(momentum=0.9), _mine(momentum=0.9)
+    whole = schedules.CyclicLR(straight, **options)
+    first = schedules.CyclicLR(interrupted, **options)
+    for _ in range(7):
+        whole.step()
+        first.step()
+    resumed = _mine(momentum=0.9)
+    second = schedules.CyclicLR(resumed, **options)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    resumed.load_state_dict(interrupted.state_dict())
+    for _ in range(12):
+        assert _rates(resumed) == _rates(straight)
+        assert float(resumed.param_groups[0]["momentum"]) == float(
+            straight.param_groups[0]["momentum"]
+        )
+        whole.step()
+        second.step()
+
+
+def test_cyclic_resumes_by_last_epoch() -> None:
+    """As if it had never stopped; PyTorch's first rate after resuming is a wrong one."""
+    straight, resumed = _mine(), _mine()
+    whole = schedules.CyclicLR(straight, 0.01, 0.3, 4, cycle_momentum=False)
+    for _ in range(6):
+        whole.step()
+    for group in resumed.param_groups:
+        group["initial_lr"] = 0.01
+    second = schedules.CyclicLR(resumed, 0.01, 0.3, 4, cycle_momentum=False, last_epoch=5)
+    for _ in range(10):
+        assert _rates(resumed) == _rates(straight)
+        whole.step()
+        second.step()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +347,16 @@ def test_plateau_state_survives_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["lambda", "step gamma", "exponential", "linear", "cosine", "restarts growing"]
+    "case",
+    [
+        "lambda",
+        "multiplicative",
+        "step gamma",
+        "exponential",
+        "linear",
+        "cosine",
+        "restarts growing",
+    ],
 )
 def test_resuming_by_last_epoch_equals_pytorch(case: str) -> None:
     results = []
@@ -264,6 +367,9 @@ def test_resuming_by_last_epoch_equals_pytorch(case: str) -> None:
             group["lr"] = rate * 0.7
         name = {
             "lambda": lambda o, s=library: s.LambdaLR(o, lambda e: 0.9**e, last_epoch=4),
+            "multiplicative": lambda o, s=library: s.MultiplicativeLR(
+                o, lambda e: 1 - 0.1 / e, last_epoch=4
+            ),
             "step gamma": lambda o, s=library: s.StepLR(o, 3, 0.7, last_epoch=4),
             "exponential": lambda o, s=library: s.ExponentialLR(o, 0.9, last_epoch=4),
             "linear": lambda o, s=library: s.LinearLR(o, total_iters=9, last_epoch=4),

@@ -3,11 +3,13 @@
 from steepest.optim.schedules.base import LRScheduler
 from steepest.optim.schedules.combined import ChainedScheduler, SequentialLR, WarmUp
 from steepest.optim.schedules.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from steepest.optim.schedules.cyclic import CyclicLR
 from steepest.optim.schedules.factors import (
     ConstantLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
     StepLR,
@@ -20,11 +22,13 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",

@@ -6,6 +6,7 @@ In the formulas `epoch` counts calls of `step()` from 0.
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Callable, Iterable
 
 from steepest.errors import ArgumentError
@@ -45,6 +46,33 @@ class LambdaLR(LRScheduler):
     def resumed_rate(self, group: int, epoch: int, current: float) -> float:
         del current
         return self.rate_at(group, epoch)
+
+
+class MultiplicativeLR(LRScheduler):
+    """Multiplies the learning rate by `lr_lambda(epoch)` in every epoch after the first.
+
+    Args:
+        optimizer: whose learning rates are set.
+        lr_lambda: function of the epoch, or a list with one for each parameter group.
+        last_epoch: see `LRScheduler`.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = BEFORE_START,
+    ) -> None:
+        check_optimizer(optimizer, "MultiplicativeLR")
+        self.lr_lambdas = per_group(lr_lambda, optimizer, "MultiplicativeLR", "lr_lambda")
+        super().__init__(optimizer, last_epoch)
+
+    def rate_at(self, group: int, epoch: int) -> float:
+        factors = (self.lr_lambdas[group](each) for each in range(1, epoch + 1))
+        return self.base_lrs[group] * math.prod(factors)
+
+    def next_rate(self, group: int, epoch: int, current: float) -> float:
+        return current * self.lr_lambdas[group](epoch) if epoch > 0 else current
 
 
 class ConstantLR(FactorSchedule):

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from steepest.errors import ArgumentError, did_you_mean
-from steepest.optim.groups import ParameterGroup
-from steepest.optim.hyperparameters import plain
 from steepest.optim.optimizer import Optimizer
 from steepest.optim.schedules.base import (
     BEFORE_START,
@@ -17,6 +15,7 @@ from steepest.optim.schedules.base import (
     per_group,
 )
 from steepest.optim.schedules.cosine import half_cosine
+from steepest.optim.schedules.momentum import momentum_option, set_momentum
 
 
 class Phase(NamedTuple):
@@ -96,7 +95,7 @@ class OneCycleLR(LRScheduler):
             {"start": each / div_factor, "max": each, "min": each / div_factor / final_div_factor}
             for each in highest
         ]
-        self._momentum_option = _momentum_option(optimizer) if cycle_momentum else None
+        self._momentum_option = momentum_option(optimizer, self.name) if cycle_momentum else None
         self._momenta = [
             {"base": base, "max": high}
             for base, high in zip(
@@ -145,7 +144,7 @@ class OneCycleLR(LRScheduler):
         if self._momentum_option is None:
             return
         for index, group in enumerate(self.optimizer.param_groups):
-            _set_momentum(group, self._momentum_option, self.momentum_at(index, epoch))
+            set_momentum(group, self._momentum_option, self.momentum_at(index, epoch))
 
 
 def _share(epoch: int, begin: float, end: float) -> float:
@@ -174,18 +173,3 @@ def _plan(total_steps: int, pct_start: float, three_phase: bool) -> list[Phase]:
         return [up, Phase(total_steps - 1, ("max", "min"), ("base", "max"))]
     down = Phase(2 * pct_start * total_steps - 2, ("max", "start"), ("base", "max"))
     return [up, down, Phase(total_steps - 1, ("start", "min"), ("max", "max"))]
-
-
-def _momentum_option(optimizer: Optimizer) -> str:
-    """The option that plays the part of momentum."""
-    for name in ("betas", "momentum"):
-        if name in optimizer.defaults:
-            return name
-    raise ArgumentError(
-        f"OneCycleLR: {optimizer.name} has neither momentum nor betas to cycle. "
-        f"Pass cycle_momentum=False."
-    )
-
-
-def _set_momentum(group: ParameterGroup, option: str, value: float) -> None:
-    group[option] = (value, plain(group[option])[1]) if option == "betas" else value
