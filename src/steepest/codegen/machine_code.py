@@ -29,6 +29,9 @@ class MachineCode:
         # Functions of the C library depend on their operands only: loops need not repeat them.
         pure = " memory(none) willreturn speculatable nounwind"
         text = LIBRARY_FUNCTION.sub(lambda found: found[0] + pure, text)
+        if not machine.has_fma:
+            # Rounded twice; rounding once would take a call for every number.
+            text = text.replace("llvm.fma.", "llvm.fmuladd.")
         parsed = llvm.parse_assembly(text)
         parsed.verify()
         options = llvm.create_pipeline_tuning_options(speed_level=3)
@@ -37,9 +40,14 @@ class MachineCode:
         options.loop_unrolling = False
         builder = llvm.create_pass_builder(handle, options)
         builder.getModulePassManager().run(parsed, builder)
-        self.assembly_of = lambda: handle.emit_assembly(parsed)
+        self._handle = handle
+        self._module = parsed
         self._engine = llvm.create_mcjit_compiler(parsed, handle)
         self._engine.finalize_object()
+
+    def assembly_of(self) -> str:
+        """The assembly of all functions, for people and tests to read."""
+        return str(self._handle.emit_assembly(self._module))
 
     def address(self, name: str) -> int:
         """The address of a function."""

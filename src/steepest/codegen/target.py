@@ -16,10 +16,12 @@ class Machine:
     """What the code generator must know of a CPU.
 
     Attributes:
+        triple: LLVM's name of the kind of machine.
         name: LLVM's name of the CPU.
-        features: LLVM's list of features.
+        features: LLVM's list of features beyond those that the CPU has by its name.
         vector_bytes: the width of a vector register.
         vector_registers: how many there are.
+        has_fma: whether it multiplies and adds with one rounding.
     """
 
     triple: str
@@ -27,6 +29,7 @@ class Machine:
     features: str
     vector_bytes: int
     vector_registers: int
+    has_fma: bool = True
 
     def lanes(self, dtype: DType) -> int:
         """How many numbers a vector register holds."""
@@ -34,8 +37,20 @@ class Machine:
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Rows and vectors of the register tile of a contraction; rows divide 8."""
+        """Rows and vectors of the register tile of a contraction; rows divide 8.
+
+        With 16 registers, 4 by 3 totals leave 3 for vectors and 1 for the broadcast number; with
+        32, 8 by 3 totals leave 8, which covers masks.
+        """
         return (8, 3) if self.vector_registers >= 32 else (4, 3)
+
+
+X86_64_LINUX = "x86_64-unknown-linux-gnu"
+AVX512 = Machine(X86_64_LINUX, "skylake-avx512", "", 64, 32)
+AVX2 = Machine(X86_64_LINUX, "haswell", "", 32, 16)
+SSE = Machine(X86_64_LINUX, "x86-64", "", 16, 16, has_fma=False)
+NEON = Machine("aarch64-unknown-linux-gnu", "generic", "", 16, 32)
+"""Any 64-bit ARM processor."""
 
 
 @lru_cache(maxsize=1)
@@ -47,20 +62,32 @@ def initialize() -> None:
 
 
 @lru_cache(maxsize=1)
+def initialize_all() -> None:
+    """Make LLVM ready to compile for machines of every kind."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+@lru_cache(maxsize=1)
 def host() -> Machine:
     """The machine that this process runs on."""
     initialize()
+    triple, name = llvm.get_default_triple(), llvm.get_host_cpu_name()
     features = llvm.get_host_cpu_features()
-    wide = features.get("avx512f", False)
     flat = features.flatten()
+    if triple.startswith(("aarch64", "arm64")):
+        return Machine(triple, name, flat, 16, 32)
+    wide = features.get("avx512f", False)
     vector_bytes = 64 if wide else 32 if features.get("avx2", False) else 16
-    return Machine(
-        llvm.get_default_triple(), llvm.get_host_cpu_name(), flat, vector_bytes, 32 if wide else 16
-    )
+    has_fma = features.get("fma", False)
+    return Machine(triple, name, flat, vector_bytes, 32 if wide else 16, has_fma)
 
 
 def target_machine(machine: Machine) -> Any:
     """LLVM's handle on a machine."""
+    initialize()
+    if machine.triple != llvm.get_default_triple():
+        initialize_all()
     target = llvm.Target.from_triple(machine.triple)
     return target.create_target_machine(
         cpu=machine.name, features=machine.features, opt=3, reloc="pic", codemodel="small"

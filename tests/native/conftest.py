@@ -1,0 +1,38 @@
+"""The native tests on machines of fewer features: `pytest tests/native --machine avx2`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from steepest.codegen import target
+from steepest.codegen.target import Machine
+from steepest.runtime import executable
+
+MACHINES = {"avx512": target.AVX512, "avx2": target.AVX2, "sse": target.SSE}
+
+CompileFor = Callable[[Machine], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--machine", choices=MACHINES, help="make code for this machine instead of the one at hand"
+    )
+
+
+@pytest.fixture
+def compile_for(monkeypatch: pytest.MonkeyPatch) -> CompileFor:
+    """A function that lets programs be compiled for another machine until the test ends."""
+
+    def change(machine: Machine) -> None:
+        monkeypatch.setattr(executable, "host", lambda: machine)
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def _machine_of_the_option(request: pytest.FixtureRequest, compile_for: CompileFor) -> None:
+    name = request.config.getoption("--machine", None)
+    if name:
+        compile_for(MACHINES[name])
