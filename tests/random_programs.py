@@ -286,6 +286,28 @@ def _pad(builder: Builder) -> None:
         builder.apply("pad", node, **static)
 
 
+def _windows(builder: Builder) -> None:
+    """Windows along some axes, and perhaps their sum back in place."""
+    node = builder.number()
+    shape = node.tensor_type.shape
+    axes = tuple(axis for axis in _axes(builder, len(shape)) if shape[axis] > 0)
+    options: dict[str, list[int]] = {"sizes": [], "steps": [], "dilations": []}
+    for axis in axes:
+        options["sizes"].append(builder.random.choice([1, min(2, shape[axis]), shape[axis]]))
+        room = (shape[axis] - 1) // max(options["sizes"][-1] - 1, 1)
+        options["dilations"].append(builder.random.choice([1, max(min(room, 2), 1)]))
+        options["steps"].append(builder.random.choice([1, 1, 2, 3]))
+    static = {"axes": axes, **{name: tuple(numbers) for name, numbers in options.items()}}
+    if REGISTRY["windows"].infer(node.type, **static).size > LARGEST:
+        return
+    seen = builder.apply("windows", node, **static)
+    if builder.random.random() < 0.5:
+        del static["sizes"]
+        static["lengths"] = tuple(shape[axis] for axis in axes)
+        bent = builder.apply(builder.random.choice(["identity", "tanh"]), seen)
+        builder.apply("fold", bent, **static)
+
+
 def _flip(builder: Builder) -> None:
     node = builder.number()
     builder.apply("flip", node, axes=_axes(builder, node.tensor_type.ndim))
@@ -374,7 +396,7 @@ def _source(builder: Builder) -> None:
 MOVES: Sequence[Callable[[Builder], None]] = [
     *(_unary, _within, _binary, _binary, _with_a_number, _by_divisor, _power, _choice, _convert),
     *(_reduction, _reduction, _along_an_axis, _reshape, _transpose, _broadcast, _slice, _pad),
-    *(_flip, _concat, _contract, _contract, _take, _search, _source),
+    *(_windows, _flip, _concat, _contract, _contract, _take, _search, _source),
 ]
 
 

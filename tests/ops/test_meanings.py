@@ -236,6 +236,39 @@ def random_bits(key: Any, counter: Any, *, shape: tuple[int, ...]) -> Any:
     return np.array(words).reshape(shape)
 
 
+Numbers = tuple[int, ...]
+
+
+def windows(operand: Any, *, axes: Numbers, sizes: Numbers, steps: Numbers, dilations: Numbers):
+    shape = list(operand.shape)
+    for axis, size, step, dilation in zip(axes, sizes, steps, dilations, strict=True):
+        begins = [n for n in range(0, shape[axis], step) if n + dilation * (size - 1) < shape[axis]]
+        shape[axis] = len(begins)
+
+    def number_at(at: Numbers) -> float:
+        place = list(at[: operand.ndim])
+        offsets = at[operand.ndim :]
+        for axis, offset, step, dilation in zip(axes, offsets, steps, dilations, strict=True):
+            place[axis] = place[axis] * step + offset * dilation
+        return operand[tuple(place)]
+
+    return by_position((*shape, *sizes), number_at)
+
+
+def fold(operand: Any, *, axes: Numbers, lengths: Numbers, steps: Numbers, dilations: Numbers):
+    lead = operand.ndim - len(axes)
+    shape = list(operand.shape[:lead])
+    for axis, length in zip(axes, lengths, strict=True):
+        shape[axis] = length
+    result = np.zeros(shape)
+    for at in np.ndindex(operand.shape):
+        place = list(at[:lead])
+        for axis, offset, step, dilation in zip(axes, at[lead:], steps, dilations, strict=True):
+            place[axis] = place[axis] * step + offset * dilation
+        result[tuple(place)] += operand[at]
+    return result
+
+
 def itself(operand: Any) -> Any:
     return operand
 
@@ -285,6 +318,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "flip": flip,
     "floor": each(math.floor),
     "floor_divide": each(operator.floordiv),
+    "fold": fold,
     "full": lambda **static: by_position(static["shape"], lambda _: static["value"]),
     "hypot": each(math.hypot),
     "identity": itself,
@@ -331,6 +365,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "transpose": transpose,
     "trunc": each(math.trunc),
     "where": each(lambda condition, if_true, if_false: if_true if condition else if_false),
+    "windows": windows,
 }
 
 SAMPLES = [

@@ -12,6 +12,12 @@ from steepest.nn import functional, init
 from steepest.nn.checks import as_tensor, check_positive_int, require_same_dtype
 from steepest.nn.module import Module
 from steepest.nn.parameter import Buffer, Parameter
+from steepest.nn.spatial import POSITION_NAMES
+
+
+def _image_shape(lead: str, dims: int) -> str:
+    """The names of the axes of an input with so many spatial axes, for messages."""
+    return f"({', '.join((lead, *POSITION_NAMES[dims]))})"
 
 
 class BatchNorm1d(Module):
@@ -118,9 +124,8 @@ class BatchNorm1d(Module):
         )
 
     def _check(self, input: Tensor) -> None:
-        axes = ("n", "num_features", "length", "height", "width")
         if input.ndim not in self.ranks:
-            wanted = " or ".join(f"({', '.join(axes[:rank])})" for rank in self.ranks)
+            wanted = " or ".join(_image_shape("n, num_features", rank - 2) for rank in self.ranks)
             raise ShapeError(f"{self.label}: needs an input {wanted}, got {input.shape}.")
         if input.shape[1] != self.num_features:
             raise ShapeError(
@@ -137,6 +142,24 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.affine}, track_running_stats={self.track_running_stats}"
         )
+
+
+class BatchNorm2d(BatchNorm1d):
+    """Normalizes each channel of images over the batch and all positions; see `BatchNorm1d`.
+
+    Shapes: input and output (n, num_features, height, width).
+    """
+
+    ranks = (4,)
+
+
+class BatchNorm3d(BatchNorm1d):
+    """Normalizes each channel of volumes over the batch and all positions; see `BatchNorm1d`.
+
+    Shapes: input and output (n, num_features, depth, height, width).
+    """
+
+    ranks = (5,)
 
 
 def _as_shape(normalized_shape: int | Sequence[int], layer: str) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """The closed set of primitives: one primitive, one place.
 
-Families: `elementwise/`, `reduction`, `movement`, `contraction`, `indexing`, `sources`, `control`.
+Families: `elementwise/`, `reduction`, `movement`, `contraction`, `indexing`, `sources`, `windows`,
+`control`.
 `REGISTRY` holds them all by name, and the tests run over it.
 """
 
@@ -11,6 +12,7 @@ from steepest.ops import (
     movement,
     reduction,
     sources,
+    windows,
 )
 from steepest.ops.elementwise import (
     arithmetic,
@@ -43,4 +45,5 @@ __all__ = [
     "selection",
     "sources",
     "trigonometric",
+    "windows",
 ]
