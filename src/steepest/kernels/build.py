@@ -9,6 +9,7 @@ from steepest.graph.node import Graph, Node, make_input
 from steepest.graph.types import TensorType
 from steepest.kernels.affine import Affine, Variable, linear, row_major, variable_index
 from steepest.kernels.expression import Apply, Expression, Load, Number
+from steepest.kernels.folding import fold_nests
 from steepest.kernels.nest import (
     CheckNest,
     ContractNest,
@@ -25,7 +26,7 @@ from steepest.kernels.nest import (
 from steepest.kernels.reading import Index, NeedsBuffer, Reader
 from steepest.kernels.rewriting import check_supported, contiguous_vectors, sizes_of, wide_sums
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
-from steepest.ops import contraction, indexing, movement, reduction, sources
+from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply, power
 
@@ -87,6 +88,8 @@ class Builder:
         }
         if node.op in rules:
             return [rules[node.op](node, reader)]
+        if node.op is windows.fold:
+            return fold_nests(node, reader)
         if is_mapped(node):
             return [self.map_nest([node])]
         return self._interior_pad(node, reader)

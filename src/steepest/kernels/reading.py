@@ -23,7 +23,7 @@ from steepest.kernels.expression import (
     Number,
     Position,
 )
-from steepest.ops import indexing, movement, sources
+from steepest.ops import indexing, movement, sources, windows
 
 Index = tuple[Affine, ...]
 
@@ -209,6 +209,15 @@ class Reader:
         value = self.read(operand, tuple(inner))
         return Guarded(node.tensor_type.dtype, tuple(ranges), value) if ranges else value
 
+    def _windows(self, node: Node, index: Index) -> Expression:
+        static = node.static
+        inner = list(index[: len(index) - len(static["axes"])])
+        offsets = index[len(inner) :]
+        parts = zip(static["axes"], offsets, static["steps"], static["dilations"], strict=True)
+        for axis, offset, step, dilation in parts:
+            inner[axis] = inner[axis] * step + offset * dilation
+        return self.read(node.operands[0], tuple(inner))
+
     def _concat(self, node: Node, index: Index) -> Expression:
         axis = node.static["axis"]
         ends, values = [], []
@@ -281,4 +290,5 @@ _RULES = {
     sources.full.name: Reader._full,
     sources.constant.name: Reader._constant,
     sources.iota.name: Reader._iota,
+    windows.windows.name: Reader._windows,
 }

@@ -7,7 +7,7 @@ from steepest.graph.dtypes import DType, bfloat16, float32
 from steepest.graph.node import Graph, Node, keep, rebuild
 from steepest.graph.types import TensorType
 from steepest.kernels.affine import row_major
-from steepest.ops import contraction, control, indexing, movement, reduction
+from steepest.ops import contraction, control, indexing, movement, reduction, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.selection import convert
 
@@ -19,6 +19,7 @@ SUMMING = (
     reduction.cumulative_product,
     indexing.scatter_add,
     indexing.scatter_add_along_axis,
+    windows.fold,
 )
 
 

@@ -8,7 +8,7 @@ from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Variable, variable_index
 from steepest.kernels.reading import reshaped_index
 from steepest.kernels.rewriting import steps_of, vector_letter
-from steepest.ops import contraction, indexing, movement, reduction, sources
+from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
 REDUCTIONS = (
@@ -26,6 +26,7 @@ STRUCTURED = (
     *REDUCTIONS,
     *CUMULATIVE,
     *SCATTERS,
+    windows.fold,
     indexing.argsort,
     indexing.searchsorted,
     sources.random_bits,
