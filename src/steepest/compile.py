@@ -235,6 +235,9 @@ class Program:
                 verify(graph, after=run.__name__)
             self._stages.append((run.__name__, graph))
         self._executable = back_end(graph)
+        # A gradient taken later needs the old state, unless it would be refused for its change.
+        updated = {held for _, held in traced.graph.updates}
+        self._may_overwrite = not traced.tracked or bool(traced.sources & updated)
 
     def stages(self) -> list[tuple[str, Graph]]:
         """The graph after each stage, by name; a pass that runs twice is numbered."""
@@ -251,7 +254,10 @@ class Program:
         if traced.assigned:
             check_assignment(traced.assigned[0])
         sources = traced.inputs(arguments)
-        arrays = self._executable([source._stored() for source in sources])
+        before = [source._stored() for source in sources]
+        held = None if self._may_overwrite else list(before)
+        arrays = self._executable(before)
+        del held
         state_end = traced.result_count + len(traced.assigned)
         new_state = arrays[traced.result_count : state_end]
         # New state goes into tensors that are there already, so it needs none of its own.

@@ -51,7 +51,7 @@ def test_state_becomes_inputs_and_outputs() -> None:
         "  %5 = add(%1, %4) : int64[]\n"
         "  %6 = convert(%5, dtype=float32) : float32[]\n"
         "  %7 = multiply(%3, %6) : float32[2]\n"
-        "  return %7, %5, %3\n"
+        "  return %7, %5 into %1, %3 into %2\n"
         "}\n"
     )
     assert count.item() == 0  # a trace runs nothing
@@ -69,7 +69,7 @@ def test_random_numbers_read_the_key_and_advance_the_counter() -> None:
         "graph <lambda>(%0 random_key: uint32[2], %1 random_counter: int64[]) {\n"
         "  %2 = random_bits(%0, %1, shape=(3,)) : uint32[3]\n"
     )
-    assert text.endswith("  return %2, %4\n}\n")
+    assert text.endswith("  return %2, %4 into %1\n}\n")
 
 
 def test_gradients_become_inputs_and_outputs() -> None:

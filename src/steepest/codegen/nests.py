@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -46,18 +46,24 @@ def nodes_of(nest: Nest) -> list[Node]:
     return list({id(node): node for node in touched}.values())
 
 
-def emit_nest(module: ir.Module, nest: Nest, name: str, machine: Machine) -> ir.Function:
-    """Add to a module the function of a nest: `name(buffers..., first row, last row + 1)`."""
-    nodes = nodes_of(nest)
-    kind = ir.FunctionType(ir.VoidType(), [POINTER] * len(nodes) + [INT64, INT64])
+def emit_nest(
+    module: ir.Module, nest: Nest, name: str, machine: Machine, arguments: Mapping[int, int]
+) -> ir.Function:
+    """Add to a module the function of a nest: `name(buffers..., first row, last row + 1)`.
+
+    Args:
+        arguments: which buffer each node that the nest touches has, by the node's id.
+    """
+    count = max(arguments.values(), default=-1) + 1
+    kind = ir.FunctionType(ir.VoidType(), [POINTER] * count + [INT64, INT64])
     function = ir.Function(module, kind, name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
-    for argument in function.args[: len(nodes)]:
+    for argument in function.args[:count]:
         argument.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    buffers = {id(node): argument for node, argument in zip(nodes, function.args, strict=False)}
+    buffers = {node: function.args[number] for node, number in arguments.items()}
     writer = NestWriter(builder, buffers, function.args[-2], function.args[-1], machine)
     emit = EMITTERS.get(type(nest))
     if emit is None:

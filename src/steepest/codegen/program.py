@@ -12,6 +12,7 @@ from steepest.codegen.nests import emit_nest, nodes_of
 from steepest.codegen.target import Machine
 from steepest.codegen.types import INT8, INT64, POINTER
 from steepest.kernels.likeness import likeness
+from steepest.kernels.nest import Nest
 from steepest.kernels.schedule import Group
 
 
@@ -27,8 +28,11 @@ Places = Mapping[int, Place]
 """The place of each node with a buffer, by the node's id."""
 
 
-def emit_program(groups: list[Group], places: Places, machine: Machine) -> ir.Module:
+def emit_program(groups: list[Group], places: Places, machine: Machine, faults: Place) -> ir.Module:
     """Make the module of a program.
+
+    Args:
+        faults: where it is noted, by a byte that is not 0, that numbers are out of range.
 
     `run(table, thread, threads, meeting)` does the share of one thread; `meet(meeting, threads)`,
     which the runtime brings, returns when all threads have come.
@@ -45,19 +49,40 @@ def emit_program(groups: list[Group], places: Places, machine: Machine) -> ir.Mo
     for group in groups:
         if group.meets:
             builder.call(meet, [meeting, threads])
+        if group.commits:
+            _stop_at_fault(builder, _buffer(builder, table, faults))
         first, last = _share(builder, group, thread, threads)
         with loop(builder, first, last, group.block, "rows") as start:
             stop = smaller(builder, builder.add(start, integer(group.block)), last)
             for nest in group.nests:
-                nodes = nodes_of(nest)
-                key = likeness(nest, nodes)
+                arguments = _arguments(nest, places)
+                key = likeness(nest, arguments)
                 if key not in functions:
                     name = f"nest_{len(functions)}"
-                    functions[key] = emit_nest(module, nest, name, machine)
-                pointers = [_buffer(builder, table, places[id(node)]) for node in nodes]
+                    functions[key] = emit_nest(module, nest, name, machine, arguments)
+                pointers = [
+                    _buffer(builder, table, place)
+                    for place in dict.fromkeys(places[each] for each in arguments)
+                ]
                 builder.call(functions[key], [*pointers, start, stop])
     builder.ret_void()
     return module
+
+
+def _arguments(nest: Nest, places: Places) -> dict[int, int]:
+    """The number of the argument of each node that a nest touches, by the node's id.
+
+    State and its new value share one, for they may share their memory.
+    """
+    numbers: dict[Place, int] = {}
+    return {id(node): numbers.setdefault(places[id(node)], len(numbers)) for node in nodes_of(nest)}
+
+
+def _stop_at_fault(builder: ir.IRBuilder, faults: ir.Value) -> None:
+    """Return before state is overwritten, if there is a fault."""
+    found = builder.load(faults, align=1, typ=INT8)
+    with builder.if_then(builder.icmp_unsigned("!=", found, ir.Constant(INT8, 0)), likely=False):
+        builder.ret_void()
 
 
 def _share(

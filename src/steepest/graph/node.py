@@ -102,11 +102,15 @@ class Graph:
         name: what the program is called, for dumps.
         inputs: the input nodes, in the order in which arrays are handed in.
         outputs: the nodes whose values a run returns.
+        updates: pairs of numbers (output, input): the output is the new value of the state that the
+            input holds, so a back end may write it over the old one. An input is in one pair at
+            most, and of its output's type.
     """
 
     name: str
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
+    updates: tuple[tuple[int, int], ...] = ()
 
     def nodes(self) -> list[Node]:
         """All nodes that the outputs need, inputs among them, operands before users."""
@@ -145,7 +149,7 @@ def rebuild(graph: Graph, rewrite: Callable[[Node, tuple[Node, ...]], Node]) -> 
         operands = tuple(replaced[id(operand)] for operand in node.operands)
         replaced[id(node)] = rewrite(node, operands)
     outputs = tuple(replaced[id(node)] for node in graph.outputs)
-    return Graph(graph.name, graph.inputs, outputs)
+    return Graph(graph.name, graph.inputs, outputs, graph.updates)
 
 
 def keep(node: Node, operands: tuple[Node, ...]) -> Node:

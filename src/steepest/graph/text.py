@@ -7,6 +7,8 @@ graph step(%0 x: float32[2, 3]) {
   %2 = multiply(%0, %1) : float32[2, 3]  # model.py:4 in Linear 'head'
   return %2
 }
+
+`return %7, %9 into %1` says that %9 is the new value of the state that the input %1 holds.
 """
 
 from __future__ import annotations
@@ -44,7 +46,11 @@ def to_text(graph: Graph, origins: bool = True) -> str:
     for node in graph.nodes():
         if not node.is_input:
             lines.append("  " + _node_text(node, numbers, origins))
-    lines.append("  return " + ", ".join(f"%{numbers[id(node)]}" for node in graph.outputs))
+    targets = {
+        output: f" into %{numbers[id(graph.inputs[held])]}" for output, held in graph.updates
+    }
+    returned = [f"%{numbers[id(node)]}{targets.get(n, '')}" for n, node in enumerate(graph.outputs)]
+    lines.append("  return " + ", ".join(returned))
     lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -112,12 +118,21 @@ def from_text(text: str, operations: Mapping[str, Operation]) -> Graph:
     for number, line in enumerate(lines[1:], start=2):
         try:
             if line.startswith("return"):
-                outputs = tuple(_value(found, values) for found in re.findall(r"%\d+", line))
-                return Graph(header["name"], tuple(inputs), outputs)
+                return _parse_return(header["name"], tuple(inputs), line, values)
             _parse_node(line, values, operations)
         except (SyntaxError, ValueError, TypeError) as error:
             raise GraphError(f"line {number} cannot be read: {line!r}: {error}") from error
     raise GraphError("the graph has no return line.")
+
+
+def _parse_return(name: str, inputs: tuple[Node, ...], line: str, values: dict[int, Node]) -> Graph:
+    found = re.findall(r"(%\d+)(?: into (%\d+))?", line)
+    updates = tuple(
+        (number, inputs.index(_value(held, values)))
+        for number, (_, held) in enumerate(found)
+        if held
+    )
+    return Graph(name, inputs, tuple(_value(output, values) for output, _ in found), updates)
 
 
 def _parse_node(line: str, values: dict[int, Node], operations: Mapping[str, Operation]) -> None:

@@ -18,7 +18,8 @@ def verify(graph: Graph, after: str) -> Graph:
     Raises:
         GraphError: an input stands twice or is computed, a node uses an input that the graph does
             not have, comes before its operand, has a static argument that could change, is not
-            what its operation's shape rule says, or gives several tensors where one is returned.
+            what its operation's shape rule says, or gives several tensors where one is returned; an
+            update is of another type than its input, or one of two for it.
     """
     known: set[int] = set()
     for node in graph.inputs:
@@ -41,7 +42,20 @@ def verify(graph: Graph, after: str) -> Graph:
     for node in graph.outputs:
         if not isinstance(node.type, TensorType):
             raise GraphError(f"after {after}: the output {node!r} is not one tensor.")
+    _verify_updates(graph, after)
     return graph
+
+
+def _verify_updates(graph: Graph, after: str) -> None:
+    """Check that each update is of an input's own type, and no input is updated twice."""
+    updated: set[int] = set()
+    for output, held in graph.updates:
+        new, old = graph.outputs[output], graph.inputs[held]
+        if new.type != old.type:
+            raise GraphError(f"after {after}: {new!r} is no new value for the input {old!r}.")
+        if held in updated:
+            raise GraphError(f"after {after}: the input {old!r} is updated twice.")
+        updated.add(held)
 
 
 def _verify_static(node: Node, after: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,21 +15,22 @@ from steepest.kernels.nest import Nest
 from steepest.ops.primitive import Primitive
 
 
-def likeness(nest: Nest, nodes: Sequence[Node]) -> Hashable:
+def likeness(nest: Nest, arguments: Mapping[int, int]) -> Hashable:
     """A key that is equal for two nests if their code is: buffers and loops go by number.
 
     Args:
-        nodes: the nodes whose buffers the nest touches, in the order of its function's arguments.
+        arguments: the number of the buffer of each node that the nest touches, by the node's id.
     """
-    return (type(nest), _Writer(nodes).fields(nest))
+    return (type(nest), _Writer(arguments).fields(nest))
 
 
 class _Writer:
     """Writes a nest as nested tuples; what was written before is written as its number."""
 
-    def __init__(self, nodes: Sequence[Node]):
-        self._numbers = {id(node): number for number, node in enumerate(nodes)}
-        self._kept: list[Any] = list(nodes)
+    def __init__(self, arguments: Mapping[int, int]):
+        self._numbers = dict(arguments)
+        self._next = len(arguments)
+        self._kept: list[Any] = []
 
     def fields(self, value: Any) -> Hashable:
         return tuple(self.write(getattr(value, each.name)) for each in dataclasses.fields(value))
@@ -54,7 +55,8 @@ class _Writer:
         number = self._numbers.get(id(value))
         if number is not None:
             return ("again", number)
-        self._numbers[id(value)] = len(self._kept)
+        self._numbers[id(value)] = self._next
+        self._next += 1
         self._kept.append(value)
         if isinstance(value, Variable):
             return ("loop", value.extent)

@@ -11,10 +11,12 @@ import bisect
 import dataclasses
 
 from steepest.kernels.build import Builder
-from steepest.kernels.expression import Load, walk
-from steepest.kernels.nest import MapNest, Nest
+from steepest.kernels.expression import walk
+from steepest.kernels.nest import CheckNest, MapNest, Nest
 from steepest.kernels.storage import is_mapped
 from steepest.kernels.tuning import USUAL, Tuning
+from steepest.kernels.updates import Updates, candidates, order_updates, reads_what_it_writes
+from steepest.kernels.waits import Waits, dependencies
 
 LARGEST_BODY = 150
 """Operations in the body of one loop at most: more do not find room in registers."""
@@ -31,6 +33,8 @@ class Group:
         unit: rows are divided among threads in multiples of so many.
         block: how many rows pass through all nests at a time, a multiple of `unit`.
         is_serial: whether the first thread does all rows.
+        commits: whether it is the first that overwrites state, in a program that looks for faults:
+            where one was found, nothing runs from here on.
     """
 
     rows: int
@@ -39,6 +43,7 @@ class Group:
     unit: int = 1
     block: int = 1
     is_serial: bool = True
+    commits: bool = False
 
     @property
     def work(self) -> float:
@@ -46,56 +51,32 @@ class Group:
         return sum(nest.work for nest in self.nests)
 
 
-Waits = dict[int, dict[int, bool]]
-"""By a nest's id: the ids of the nests that must come before; True where row follows row."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a program does, in order.
+
+    Attributes:
+        groups: the groups of nests.
+        updates: the input whose memory a result is written into, by the result's id.
+    """
+
+    groups: list[Group]
+    updates: Updates
 
 
-def schedule(builder: Builder, tuning: Tuning = USUAL) -> list[Group]:
+def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
     """Order the nests of a graph into groups."""
     nests = builder.nests()
-    waits = _dependencies(nests)
+    waits = dependencies(nests)
+    updates = order_updates(nests, waits, candidates(builder.graph))
     groups = _group(nests, waits)
     for group in groups:
         _divide(group, tuning)
+    _place_commit(groups, updates)
     _place_meetings(groups, waits)
     for group in groups:
-        group.nests = _merged(group.nests, builder)
-    return groups
-
-
-def _dependencies(nests: list[Nest]) -> Waits:
-    """What each nest waits for."""
-    writers: dict[int, list[Nest]] = {}
-    waits: Waits = {}
-    for nest in nests:
-        needed: dict[int, bool] = {}
-        for load in nest.reads():
-            for earlier in writers.get(id(load.node), ()):
-                aligned = _is_aligned(nest, earlier, load)
-                needed[id(earlier)] = needed.get(id(earlier), True) and aligned
-        for node in nest.scattered_reads():
-            for earlier in writers.get(id(node), ()):
-                needed[id(earlier)] = False
-        for node in nest.written():
-            for earlier in writers.get(id(node), ()):
-                needed[id(earlier)] = nest.rows == earlier.rows == 1
-            writers.setdefault(id(node), []).append(nest)
-        waits[id(nest)] = needed
-    return waits
-
-
-def _is_aligned(nest: Nest, earlier: Nest, load: Load) -> bool:
-    """Whether row r of `nest` reads only what row r of `earlier` wrote."""
-    if nest.rows != earlier.rows:
-        return False
-    if nest.rows == 1:
-        return True
-    row_size = earlier.row_size(load.node)
-    row = nest.loops[0]
-    if load.indices or row_size is None or load.place.step(row) != row_size:
-        return False
-    low, high = load.place.without(row).bounds()
-    return low >= 0 and high < row_size
+        group.nests = _merged(group.nests, builder, updates)
+    return Schedule(groups, updates)
 
 
 def _group(nests: list[Nest], waits: Waits) -> list[Group]:
@@ -152,6 +133,16 @@ def _divide(group: Group, tuning: Tuning) -> None:
     group.block = max(1, tuning.block_bytes // max(1, sum(row_bytes)) // step) * step
 
 
+def _place_commit(groups: list[Group], updates: Updates) -> None:
+    """Mark the group before which all must be known to be well."""
+    if not any(isinstance(nest, CheckNest) for group in groups for nest in group.nests):
+        return
+    for group in groups:
+        if any(id(node) in updates for nest in group.nests for node in nest.written()):
+            group.commits = True
+            return
+
+
 def _place_meetings(groups: list[Group], waits: Waits) -> None:
     """Let threads meet before a group that needs what others wrote since they last met."""
     fresh: dict[int, Group] = {}
@@ -159,7 +150,7 @@ def _place_meetings(groups: list[Group], waits: Waits) -> None:
         own = {id(nest) for nest in group.nests}
         needed = {each for nest in group.nests for each in waits[id(nest)]} - own
         # What the first thread wrote alone, it may read alone.
-        if any(
+        if group.commits or any(
             each in fresh and not (group.is_serial and fresh[each].is_serial) for each in needed
         ):
             group.meets = True
@@ -167,14 +158,14 @@ def _place_meetings(groups: list[Group], waits: Waits) -> None:
         fresh.update(dict.fromkeys(own, group))
 
 
-def _merged(nests: list[Nest], builder: Builder) -> list[Nest]:
+def _merged(nests: list[Nest], builder: Builder, updates: Updates) -> list[Nest]:
     """Join neighbouring map nests of one shape into one loop, where none reads another askew."""
     result: list[Nest] = []
     for nest in nests:
         last = result[-1] if result else None
         joined = None
         if isinstance(nest, MapNest) and isinstance(last, MapNest):
-            joined = _joined(last, nest, builder)
+            joined = _joined(last, nest, builder, updates)
         if joined is None:
             result.append(nest)
         else:
@@ -182,7 +173,7 @@ def _merged(nests: list[Nest], builder: Builder) -> list[Nest]:
     return result
 
 
-def _joined(first: MapNest, second: MapNest, builder: Builder) -> MapNest | None:
+def _joined(first: MapNest, second: MapNest, builder: Builder, updates: Updates) -> MapNest | None:
     """Both nests as one, if that saves a pass over something that both use."""
     nodes = [*first.written(), *second.written()]
     if first.node.tensor_type.shape != second.node.tensor_type.shape or first.rows == 1:
@@ -198,4 +189,9 @@ def _joined(first: MapNest, second: MapNest, builder: Builder) -> MapNest | None
     own = {id(node) for node in nodes}
     if body > LARGEST_BODY or any(id(load.node) in own for load in joined.reads()):
         return None
+    overwritten = {id(updates[id(node)]): node for node in nodes if id(node) in updates}
+    for load in joined.reads():
+        new = overwritten.get(id(load.node))
+        if new is not None and not reads_what_it_writes(joined, load, new):
+            return None
     return joined

@@ -19,7 +19,7 @@ from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
 from steepest.kernels.schedule import schedule
 from steepest.kernels.tuning import USUAL, Tuning
-from steepest.runtime.memory import ADDRESSES, Pool, address_of
+from steepest.runtime.memory import ADDRESSES, HELD, Pool, address_of, own, references
 from steepest.runtime.plan import Plan
 from steepest.runtime.threads import (
     ALONE,
@@ -60,10 +60,12 @@ class NativeExecutable:
     ):
         self.graph = graph
         builder = Builder(graph)
-        self.groups = schedule(builder, tuning)
-        self.plan = Plan(builder, self.groups, tuning.guard_bytes)
+        made = schedule(builder, tuning)
+        self.groups = made.groups
+        self.plan = Plan(builder, made, tuning.guard_bytes)
         made_for = machine or host()
-        module = emit_program(self.groups, self.plan.places, made_for)
+        faults = self.plan.places[id(builder.faults)]
+        module = emit_program(self.groups, self.plan.places, made_for, faults)
         symbols = {"steepest_meet": native().address("steepest_meet")}
         self.code = MachineCode(module, made_for, symbols)
         self._function = self.code.address("run")
@@ -92,6 +94,8 @@ class NativeExecutable:
         known = ADDRESSES
         with self._lock:
             held: list[np.ndarray] = []
+            if self.plan.updated:
+                arrays = self._own(list(arrays))
             addresses = [
                 known.get(id(array)) or self._address(number, array, held)
                 for number, array in enumerate(arrays)
@@ -105,7 +109,19 @@ class NativeExecutable:
                 teams.run(self._function, table, self.threads)
             if self.plan.faults[0]:
                 self._raise_fault(arrays)
-            return self.plan.outputs(made, arrays) if self.plan.rearranged else made
+            return self.plan.outputs(made, arrays)
+
+    def _own(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Let the state that will be overwritten be in memory that nobody else can see.
+
+        Its numbers are copied where the array came from elsewhere, or where somebody beside the
+        state's tensor still holds it: what was read before stays as it was.
+        """
+        for number in self.plan.updated:
+            if references(arrays[number]) > HELD or id(arrays[number]) not in ADDRESSES:
+                wanted = self.graph.inputs[number].tensor_type
+                arrays[number] = own(arrays[number], wanted.shape, wanted.dtype)
+        return arrays
 
     def _address(self, number: int, array: np.ndarray, held: list[np.ndarray]) -> int:
         """Where an input's numbers begin; of a copy in plain order if need be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import weakref
 
 import numpy as np
 
@@ -31,7 +32,23 @@ def address_of(array: np.ndarray) -> int:
 
 
 ADDRESSES: dict[int, int] = {}
-"""The address of each array that a pool holds, by the array's id."""
+"""The address of each living array that was made here for a program to write, by its id."""
+
+_living: dict[int, weakref.ref[np.ndarray]] = {}
+
+
+def writable(shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+    """An `aligned` array that programs may write into, as long as nobody else holds it."""
+    array = aligned(shape, dtype)
+    key = id(array)
+
+    def forget(_: weakref.ref[np.ndarray]) -> None:
+        ADDRESSES.pop(key, None)
+        _living.pop(key, None)
+
+    _living[key] = weakref.ref(array, forget)
+    ADDRESSES[key] = address_of(array)
+    return array
 
 
 class Pool:
@@ -49,29 +66,26 @@ class Pool:
         self._dtype = dtype
         self._arrays: list[np.ndarray] = []
 
-    def __del__(self) -> None:
-        for array in self._arrays:
-            del ADDRESSES[id(array)]
-
     def take(self) -> np.ndarray:
         """An array to write the result into."""
         for array in self._arrays:
             if references(array) == FREE and array.shape == self._shape and array.flags.writeable:
                 return array
-        array = aligned(self._shape, self._dtype)
+        array = writable(self._shape, self._dtype)
         if FREE:
-            self._keep(array)
+            self._arrays.append(array)
+            del self._arrays[: -self.KEPT]
         return array
-
-    def _keep(self, array: np.ndarray) -> None:
-        ADDRESSES[id(array)] = address_of(array)
-        self._arrays.append(array)
-        if len(self._arrays) > self.KEPT:
-            dropped = self._arrays.pop(0)
-            del ADDRESSES[id(dropped)]
 
 
 references = sys.getrefcount
+
+
+def own(array: np.ndarray, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+    """The same numbers in memory that a program may overwrite."""
+    mine = writable(shape, dtype)
+    np.copyto(mine, array)
+    return mine
 
 
 def _references_of_a_free_array() -> int:
@@ -84,3 +98,28 @@ def _references_of_a_free_array() -> int:
 
 
 FREE = _references_of_a_free_array()
+
+
+class _Holder:
+    """Holds an array as a tensor does."""
+
+    __slots__ = ("array",)
+
+    def __init__(self) -> None:
+        self.array = np.empty(0)
+
+
+def _references_of_held_state() -> int:
+    """What `references(arrays[n])` counts for state that only its tensor and two lists hold."""
+    if not FREE:
+        return 0
+    holder = _Holder()
+    given = [holder.array]
+    arrays = list(given)
+    for number in range(1):
+        return references(arrays[number])
+    return 0
+
+
+HELD = _references_of_held_state()
+"""More references than these, and somebody beside its tensor holds a state's array."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from steepest.codegen.program import Place
 from steepest.graph.dtypes import to_storage, uint8
 from steepest.graph.node import Node
 from steepest.kernels.build import Builder
-from steepest.kernels.schedule import Group
+from steepest.kernels.schedule import Group, Schedule
 from steepest.runtime.memory import LINE, address_of, aligned
 
 
@@ -27,10 +27,10 @@ class Plan:
         computed: the results that the program writes, each once.
         arena: the memory of what is neither input nor result.
         faults: where the program notes that numbers are out of range.
-        rearranged: whether results are more than the computed ones in order.
+        updated: the numbers of the inputs that are overwritten by their new values.
     """
 
-    def __init__(self, builder: Builder, groups: Sequence[Group], guard_bytes: int = 0):
+    def __init__(self, builder: Builder, made: Schedule, guard_bytes: int = 0):
         graph = builder.graph
         self._guard_bytes = guard_bytes
         self.places = {id(node): Place(n, 0) for n, node in enumerate(graph.inputs)}
@@ -38,7 +38,10 @@ class Plan:
         known = {id(node) for node in (*graph.inputs, *constants)}
         self.computed: list[Node] = []
         for node in graph.outputs:
-            if id(node) not in known:
+            if id(node) in made.updates:
+                known.add(id(node))
+                self.places[id(node)] = self.places[id(made.updates[id(node)])]
+            elif id(node) not in known:
                 known.add(id(node))
                 self.places[id(node)] = Place(len(graph.inputs) + len(self.computed), 0)
                 self.computed.append(node)
@@ -46,16 +49,20 @@ class Plan:
         self._size = guard_bytes
         self._temporaries: list[Node] = []
         self._fixed = [builder.faults, *constants]
-        self._lay_out(groups)
+        self._lay_out(made.groups)
         self.arena = aligned((self._size,), uint8)
         self.address = address_of(self.arena)
         self.faults = self.view(builder.faults)
         self.faults[...] = 0
         for node in constants:
             self.view(node)[...] = to_storage(node.static["value"], node.tensor_type.dtype)
-        self._sources = [self._source(node, builder, constants) for node in graph.outputs]
-        plain = [("computed", n) for n in range(len(self.computed))]
-        self.rearranged = [(kind, n) for kind, n, _ in self._sources] != plain
+        held = {id(node): n for n, node in enumerate(graph.inputs)}
+        self.updated = [held[id(node)] for node in made.updates.values()]
+        self._constants = {id(node): self.view(node) for node in constants}
+        self._constant_of = [self._constants.get(id(node)) for node in graph.outputs]
+        self._picks = self._pick(builder, made.updates)
+        is_plain = not any(is_copied for _, is_copied in self._picks)
+        self._plain = [number for number, _ in self._picks] if is_plain else None
 
     def _lay_out(self, groups: Sequence[Group]) -> None:
         """Give every other node a place in the arena."""
@@ -91,26 +98,36 @@ class Plan:
             free[start : start + node.tensor_type.nbytes] = False
         return free
 
-    def _source(
-        self, node: Node, builder: Builder, constants: Sequence[Node]
-    ) -> tuple[str, int, np.ndarray | None]:
-        """Where a result comes from: computed, an input, or a constant."""
-        if node.is_input:
-            return "input", builder.graph.inputs.index(node), None
-        if node in constants:
-            return "constant", 0, self.view(node)
-        return "computed", self.computed.index(node), None
+    def _pick(self, builder: Builder, updates: Mapping[int, Node]) -> list[tuple[int, bool]]:
+        """Where each result is among `[*inputs, *computed]`, and whether it must be copied."""
+        graph = builder.graph
+        held = {id(node): n for n, node in enumerate(graph.inputs)}
+        made = {id(node): len(graph.inputs) + n for n, node in enumerate(self.computed)}
+        replaced = dict(graph.updates)
+        picks = []
+        given: set[int] = set()
+        for position, node in enumerate(graph.outputs):
+            old = updates.get(id(node))
+            if id(node) in self._constants:
+                picks.append((-1, True))
+            elif node.is_input:
+                picks.append((held[id(node)], True))
+            elif old is not None:
+                is_own = replaced.get(position) == held[id(old)]
+                picks.append((held[id(old)], not is_own))
+            else:
+                picks.append((made[id(node)], id(node) in given))
+                given.add(id(node))
+        return picks
 
     def outputs(self, made: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results in the graph's order; each is an array of its own."""
-        results = []
-        given: set[int] = set()
-        for kind, number, constant in self._sources:
-            if kind == "computed" and number not in given:
-                given.add(number)
-                results.append(made[number])
-                continue
-            source = made[number] if kind == "computed" else constant
-            found = arrays[number] if source is None else source
-            results.append(np.array(found, order="C"))
-        return results
+        found = [*arrays, *made]
+        if self._plain is not None:
+            return [found[number] for number in self._plain]
+        return [
+            np.array(constant if constant is not None else found[number], order="C")
+            if is_copied
+            else found[number]
+            for (number, is_copied), constant in zip(self._picks, self._constant_of, strict=True)
+        ]

@@ -214,7 +214,13 @@ class Trace:
                 outputs.append(self.read(gradient))
         entries = self._gradient_inputs.values()
         inputs = (*self._argument_inputs, *self._captured_inputs, *(each for _, each in entries))
-        graph = Graph(self.name, _nodes(inputs), _nodes(outputs))
+        position = {id(each): n for n, each in enumerate(self.captured)}
+        updates = tuple(
+            (len(results) + n, len(self._argument_inputs) + position[id(each)])
+            for n, each in enumerate(assigned)
+            if id(each) in position
+        )
+        graph = Graph(self.name, _nodes(inputs), _nodes(outputs), updates)
         is_state = range(len(results), len(results) + len(assigned))
         tracked = [
             position

@@ -1,0 +1,46 @@
+"""Which nests must come before which, and where one row of a nest needs but one row of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from steepest.kernels.expression import Load
+from steepest.kernels.nest import Nest
+
+Waits = dict[int, dict[int, bool]]
+"""By a nest's id: the ids of the nests that must come before; True where row follows row."""
+
+
+def dependencies(nests: Sequence[Nest]) -> Waits:
+    """What each nest waits for."""
+    writers: dict[int, list[Nest]] = {}
+    waits: Waits = {}
+    for nest in nests:
+        needed: dict[int, bool] = {}
+        for load in nest.reads():
+            for earlier in writers.get(id(load.node), ()):
+                aligned = is_aligned(nest, earlier, load)
+                needed[id(earlier)] = needed.get(id(earlier), True) and aligned
+        for node in nest.scattered_reads():
+            for earlier in writers.get(id(node), ()):
+                needed[id(earlier)] = False
+        for node in nest.written():
+            for earlier in writers.get(id(node), ()):
+                needed[id(earlier)] = nest.rows == earlier.rows == 1
+            writers.setdefault(id(node), []).append(nest)
+        waits[id(nest)] = needed
+    return waits
+
+
+def is_aligned(nest: Nest, earlier: Nest, load: Load) -> bool:
+    """Whether row r of `nest` reads only what row r of `earlier` wrote."""
+    if nest.rows != earlier.rows:
+        return False
+    if nest.rows == 1:
+        return True
+    row_size = earlier.row_size(load.node)
+    row = nest.loops[0]
+    if load.indices or row_size is None or load.place.step(row) != row_size:
+        return False
+    low, high = load.place.without(row).bounds()
+    return low >= 0 and high < row_size
