@@ -59,9 +59,10 @@ class Contraction:
         extent = 1 if self.nest.row_loop is None else self.nest.row_loop.extent
         needed = -(-self.nest.vector_loop.extent // self.lanes)
         if extent < rows:
-            # Few rows leave registers for more vectors.
+            # Few rows leave registers for more vectors: each needs one for itself and one for the
+            # total of each row, beside the broadcast number and a mask.
             rows = extent
-            most = max(most, min(machine.vector_registers * 3 // 4 // extent, 8))
+            most = max(most, min((machine.vector_registers - 2) // (extent + 1), 8))
         elif needed == 1 and machine.vector_registers < 32:
             rows *= 2
         strips = -(-needed // most)
