@@ -140,7 +140,7 @@ def convolution(
     low, high = padding_of(padding, sizes, steps, dilations, name)
     padded = [sum(each) for each in zip(low, x.shape[2:], high, strict=True)]
     require_window_fits(x.shape, padded, sizes, dilations, name)
-    seen = _seen(pad_positions(x, low, high), sizes, steps, dilations)
+    seen = _seen(pad_positions(_grouped(x, groups), low, high), sizes, steps, dilations)
     output = _weighted_sum(seen, weight, groups)
     return unbatched(_with_bias(output, bias), had_batch)
 
@@ -184,7 +184,8 @@ def _seen(
     x: Tensor, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]
 ) -> Tensor:
     """What each output sees: positions, then window axes where the kernel has several numbers."""
-    options = list(zip(range(2, x.ndim), sizes, steps, dilations, strict=True))
+    axes = range(x.ndim - len(sizes), x.ndim)
+    options = list(zip(axes, sizes, steps, dilations, strict=True))
     sparse = {axis: step for axis, size, step, _ in options if size == 1 and step > 1}
     if sparse:
         step = tuple(sparse.get(axis, 1) for axis in range(x.ndim))
@@ -192,8 +193,8 @@ def _seen(
     wide = [option for option in options if option[1] > 1]
     if not wide:
         return x
-    axes, wide_sizes, wide_steps, wide_dilations = zip(*wide, strict=True)
-    return windows(x, axes=axes, sizes=wide_sizes, steps=wide_steps, dilations=wide_dilations)
+    wide_axes, wide_sizes, wide_steps, wide_dilations = zip(*wide, strict=True)
+    return windows(x, axes=wide_axes, sizes=wide_sizes, steps=wide_steps, dilations=wide_dilations)
 
 
 def _letters(sizes: Sequence[int]) -> tuple[str, str]:
@@ -202,12 +203,19 @@ def _letters(sizes: Sequence[int]) -> tuple[str, str]:
     return "xyz"[: len(sizes)], offsets
 
 
+def _grouped(x: Tensor, groups: int) -> Tensor:
+    """(n, groups, channels of one, ...); without that axis where a group has one channel."""
+    n, channels, *rest = x.shape
+    if groups in (1, channels):
+        return x
+    return st.reshape(x, (n, groups, channels // groups, *rest))
+
+
 def _weighted_sum(seen: Tensor, weight: Tensor, groups: int) -> Tensor:
     """Contract what the outputs see with the weight, each group for itself."""
     outputs, inputs = weight.shape[:2]
     positions, offsets = _letters(weight.shape[2:])
     kernel = tuple(size for size in weight.shape[2:] if size > 1)
-    n, _, *rest = seen.shape
     if groups == 1:
         flat = _reshaped(weight, (outputs, inputs, *kernel))
         spec = f"nc{positions}{offsets},oc{offsets}->no{positions}"
@@ -215,14 +223,13 @@ def _weighted_sum(seen: Tensor, weight: Tensor, groups: int) -> Tensor:
     own = outputs // groups
     input_letter, input_size = ("c", (inputs,)) if inputs > 1 else ("", ())
     output_letter, output_size = ("o", (own,)) if own > 1 else ("", ())
-    seen = _reshaped(seen, (n, groups, *input_size, *rest))
     flat = _reshaped(weight, (groups, *output_size, *input_size, *kernel))
     spec = (
         f"ng{input_letter}{positions}{offsets},g{output_letter}{input_letter}{offsets}"
         f"->ng{output_letter}{positions}"
     )
     result = contract(seen, flat, spec=spec)
-    return _reshaped(result, (n, outputs, *rest[: len(positions)]))
+    return _reshaped(result, (seen.shape[0], outputs, *result.shape[-len(positions) :]))
 
 
 def _reshaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -371,14 +378,13 @@ def _spread(x: Tensor, weight: Tensor, groups: int) -> Tensor:
     inputs, own = weight.shape[:2]
     positions, offsets = _letters(weight.shape[2:])
     kernel = tuple(size for size in weight.shape[2:] if size > 1)
-    n, _, *rest = x.shape
     if groups == 1:
         spec = f"nc{positions},co{offsets}->no{positions}{offsets}"
         return contract(x, _reshaped(weight, (inputs, own, *kernel)), spec=spec)
     each = inputs // groups
     input_letter, input_size = ("c", (each,)) if each > 1 else ("", ())
     output_letter, output_size = ("o", (own,)) if own > 1 else ("", ())
-    x = _reshaped(x, (n, groups, *input_size, *rest))
+    x = _grouped(x, groups)
     flat = _reshaped(weight, (groups, *input_size, *output_size, *kernel))
     spec = (
         f"ng{input_letter}{positions},g{input_letter}{output_letter}{offsets}"
