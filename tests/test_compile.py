@@ -509,6 +509,7 @@ def test_stages_are_named() -> None:
         "trace",
         "drop_custom_gradients",
         "simplify",
+        "dense_data_gradients",
         "fold_constants",
         "simplify 2",
         "merge_equal_nodes",
