@@ -12,12 +12,14 @@ from steepest.train.faults import Fault, TrainingFaultError
 from steepest.train.history import History
 from steepest.train.metrics import METRICS, Metric, compute, compute_all
 from steepest.train.progress import BarProgress, LineProgress, Progress
+from steepest.train.source import Batch
 from steepest.train.trainer import Trainer
 from steepest.train.weights import load, save
 
 __all__ = [
     "METRICS",
     "BarProgress",
+    "Batch",
     "CSVLogger",
     "Callback",
     "Checkpoint",

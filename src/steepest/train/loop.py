@@ -117,7 +117,8 @@ class FitLoop:
 
     def _batch_at(self, epoch: int, batch: int) -> Batch:
         plan = self.run_settings.plan
-        return self.run_settings.source.batch(plan.selection(self._first_epoch + epoch, batch))
+        number = self._first_epoch + epoch
+        return self.run_settings.source.batch(plan.selection(number, batch), number)
 
     def _begin(self) -> None:
         run = self.run_settings

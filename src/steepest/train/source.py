@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,15 @@ class Batch:
     dtype: DType
 
 
+Prepare = Callable[[Batch, int | None], Batch]
+"""Makes of a batch what the model takes, such as images of their numbers in a file.
+
+It is given the batch and, in training, the number of the epoch, counted from 0; None elsewhere. The
+batch that it returns must depend on these alone, so that a resumed training sees the same. A method
+`fingerprint()` may return a text that two trainings must share for one to resume the other.
+"""
+
+
 class ArraySource:
     """Samples in arrays whose first axis runs over them.
 
@@ -58,6 +67,7 @@ class ArraySource:
             batch by batch, so arrays in memory or on disk are not doubled.
         owner: what messages begin with, such as `"fit"`.
         suffix: ending of the arrays' names in messages, such as `"_val"`.
+        prepare: what every batch goes through, or None.
 
     Raises:
         DataError: no samples, NaN or infinite numbers.
@@ -74,8 +84,10 @@ class ArraySource:
         dtype: DType,
         owner: str,
         suffix: str = "",
+        prepare: Prepare | None = None,
     ) -> None:
         self._dtype = dtype
+        self._prepare = prepare
         self._owner = owner
         self._inputs = self._read_inputs(x, suffix)
         self._is_named = isinstance(x, Mapping)
@@ -83,11 +95,16 @@ class ArraySource:
         self.weight = None if weight is None else self._read_weight(weight)
         self.rows = self._check_lengths(suffix)
 
-    def batch(self, selection: Selection) -> Batch:
-        """Return the samples at some positions, or in a slice (then without copying)."""
+    def batch(self, selection: Selection, epoch: int | None = None) -> Batch:
+        """Return the samples at some positions, or in a slice (then without copying).
+
+        Args:
+            selection: which samples.
+            epoch: for `prepare`: of the training, counted from 0; None elsewhere.
+        """
         inputs = {name: self._take(array, selection) for name, array in self._inputs.items()}
         size = len(next(iter(inputs.values())))
-        return Batch(
+        batch = Batch(
             inputs=() if self._is_named else tuple(inputs.values()),
             named=inputs if self._is_named else {},
             target=None if self.target is None else self._take(self.target, selection),
@@ -95,11 +112,13 @@ class ArraySource:
             size=size,
             dtype=self._dtype,
         )
+        return batch if self._prepare is None else self._prepare(batch, epoch)
 
     def subset(self, selection: Selection) -> ArraySource:
         """Return a source of some of the samples, without checking them again."""
         part = object.__new__(ArraySource)
         part._dtype = self._dtype
+        part._prepare = self._prepare
         part._owner = self._owner
         part._is_named = self._is_named
         part._inputs = {name: array[selection] for name, array in self._inputs.items()}
@@ -124,7 +143,9 @@ class ArraySource:
             arrays["y"] = self.target
         if self.weight is not None:
             arrays["sample_weight"] = self.weight
-        return {name: _fingerprint(array) for name, array in arrays.items()}
+        prints = {name: _fingerprint(array) for name, array in arrays.items()}
+        describe = getattr(self._prepare, "fingerprint", None)
+        return prints if describe is None else {**prints, "prepare": str(describe())}
 
     def _take(self, array: npt.NDArray, selection: Selection) -> npt.NDArray:
         part = array[selection]

@@ -37,7 +37,7 @@ from steepest.train.metrics import Metric, find_metrics
 from steepest.train.plan import EpochBatches, check_batch_size, slices
 from steepest.train.preflight import preflight
 from steepest.train.progress import Progress, ProgressKind, make_progress
-from steepest.train.source import ArraySource, class_weights
+from steepest.train.source import ArraySource, Prepare, class_weights
 from steepest.train.state import modes_kept, randomness_from
 from steepest.train.step import EvaluationStep, TrainingStep
 
@@ -143,6 +143,7 @@ class Trainer:
         resume: bool = False,
         watch_gradients: bool = False,
         progress: ProgressKind | Progress = "auto",
+        prepare: Prepare | None = None,
     ) -> History:
         """Train the model. Another call trains it further.
 
@@ -169,6 +170,9 @@ class Trainer:
             watch_gradients: whether the norms of all gradients are recorded in the history, and
                 vanishing or exploding ones remarked on.
             progress: `"bar"`, `"lines"` or `"none"`; `"auto"` chooses by the terminal.
+            prepare: `prepare(batch, epoch)` makes of every `steepest.train.Batch` the one that the
+                model takes: images of their numbers in a file, changed a little in every epoch. For
+                validation, `epoch` is None.
 
         Returns:
             The history. Ctrl-C ends training after the current batch: then the weights are kept,
@@ -183,7 +187,7 @@ class Trainer:
         if y is None:
             raise ArgumentError("fit: y is None, but the loss needs targets.")
         source, validation = self._sources(
-            x, y, validation_data, validation_fraction, sample_weight, class_weight
+            x, y, validation_data, validation_fraction, sample_weight, class_weight, prepare
         )
         check_batch_size("fit", batch_size)
         plan = EpochBatches(BatchPlan(source.rows, int(batch_size), self.seed, shuffle, drop_last))
@@ -213,7 +217,9 @@ class Trainer:
         finally:
             self._loop = None
 
-    def evaluate(self, x: Any, y: Any, *, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(
+        self, x: Any, y: Any, *, batch_size: int = 256, prepare: Prepare | None = None
+    ) -> dict[str, float]:
         """Return the loss (mean over samples) and every metric, in evaluation mode.
 
         Args:
@@ -222,17 +228,20 @@ class Trainer:
             batch_size: samples computed at once; it changes no metric beyond rounding. (A loss
                 that divides by something else than the number of samples, such as one with class
                 weights, is a mean of the batches' values.)
+            prepare: as for `fit`.
         """
         check_batch_size("evaluate", batch_size)
         if y is None:
             raise ArgumentError("evaluate: y is None, but the loss needs targets.")
-        source = ArraySource(x, y, dtype=self._dtype(), owner="evaluate")
+        source = ArraySource(x, y, dtype=self._dtype(), owner="evaluate", prepare=prepare)
         with modes_kept(self.model):
             values = self._evaluate_source(source, batch_size)
         assert values is not None
         return values
 
-    def predict(self, x: Any, *, batch_size: int = 256) -> npt.NDArray:
+    def predict(
+        self, x: Any, *, batch_size: int = 256, prepare: Prepare | None = None
+    ) -> npt.NDArray:
         """Return the model's raw output for every sample, in evaluation mode.
 
         Args:
@@ -243,7 +252,7 @@ class Trainer:
             An array `(n, ...)`; a container of such arrays if the model puts out several.
         """
         check_batch_size("predict", batch_size)
-        source = ArraySource(x, dtype=self._dtype(), owner="predict")
+        source = ArraySource(x, dtype=self._dtype(), owner="predict", prepare=prepare)
         with modes_kept(self.model):
             self.model.eval()
             parts = [
@@ -298,16 +307,19 @@ class Trainer:
         validation_fraction: float | None,
         sample_weight: Any,
         class_weight: Any,
+        prepare: Prepare | None,
     ) -> tuple[ArraySource, ArraySource | None]:
         """Check all data; return the training and the validation part."""
         if validation_data is not None and validation_fraction is not None:
             raise ArgumentError("fit: give validation_data or validation_fraction, not both.")
         dtype = self._dtype()
-        source = ArraySource(x, y, sample_weight, dtype=dtype, owner="fit")
+        source = ArraySource(x, y, sample_weight, dtype=dtype, owner="fit", prepare=prepare)
         validation = None
         if validation_data is not None:
             x_val, y_val = read_pair(validation_data)
-            validation = ArraySource(x_val, y_val, dtype=dtype, owner="fit", suffix="_val")
+            validation = ArraySource(
+                x_val, y_val, dtype=dtype, owner="fit", suffix="_val", prepare=prepare
+            )
         elif validation_fraction is not None:
             source, validation = split_off(source, validation_fraction, self.seed)
         weight = source.weight
