@@ -11,28 +11,27 @@ from __future__ import annotations
 import copy
 import functools
 import threading
+import time
 import types
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from steepest.array.conversion import as_value
-from steepest.autodiff.custom import all_at_once
-from steepest.autodiff.modes import enable_grad
-from steepest.autodiff.reverse import OutputGrads, reverse_arrived
+from steepest.autodiff.replay import differentiable
 from steepest.errors import ArgumentError, RetraceWarning, did_you_mean
+from steepest.graph.dtypes import DType
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text
+from steepest.graph.types import TensorType
 from steepest.graph.verify import verify
-from steepest.ops.control import custom_gradient, item
 from steepest.options import options
 from steepest.passes import PASSES
 from steepest.trace.containers import Structure, flatten, unflatten
-from steepest.trace.origin import origin_of
 from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
 from steepest.trace.state import state
@@ -110,6 +109,34 @@ class Compiled(Generic[Parameters, Result]):
         program = self._find(call)
         return cast(Result, program.run(call.tensors))
 
+    def run_batches(self, rows: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
+        """Run once for each batch: the same as calling with `x[rows[0]]`, then `x[rows[1]]`, ...
+
+        Natively, batches are taken and steps follow each other within one call of machine code
+        (about 50 milliseconds of work at a time, so that Ctrl-C is heard), which saves what
+        Python costs a step.
+
+        Args:
+            rows: `(steps, batch)` whole numbers: which rows of the tensors make up each batch.
+            args, kwargs: as for a call, but tensors and arrays hold all rows of the data.
+
+        Returns:
+            What a call returns, with the tensors of all steps stacked: `(steps, ...)`, detached.
+
+        Raises:
+            ArgumentError: `rows` is not two axes of whole numbers, or one is no row of the data.
+        """
+        call = Call(args, kwargs)
+        numbers = batch_rows(rows, call.tensors)
+        program = None
+        if state.trace is None and options().compile and len(numbers):
+            batch = call.taken(numbers[0])
+            program = self._find(batch)
+            if program.runs_steps:
+                return program.run_steps(call.tensors, numbers)
+        found = [call.taken(each) for each in numbers]
+        return stack_results([self(*each.args, **each.kwargs) for each in found])
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Let a compiled function be a method."""
         return self if instance is None else types.MethodType(self, instance)
@@ -177,9 +204,16 @@ class Call:
     """One call: which of its arguments are inputs of the program, and which are baked in."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        self.args = args
+        self.kwargs = kwargs
         leaves, self._structure = flatten((args, kwargs))
         self._leaves = [as_value(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         self.tensors = [leaf for leaf in self._leaves if isinstance(leaf, Value)]
+
+    def taken(self, rows: np.ndarray) -> Call:
+        """The same call on some rows of its tensors, without their history."""
+        parts = [_from_array(each._stored()[rows], _dtype(each)) for each in self.tensors]
+        return Call(*self.rebuild(parts))
 
     def key(self) -> tuple[Any, ...]:
         """What two calls must share to be served by one program."""
@@ -277,60 +311,108 @@ class Program:
         leaves = [next(remaining) if leaf is TENSOR else leaf for leaf in self._leaves]
         return unflatten(self._structure, leaves)
 
+    @property
+    def runs_steps(self) -> bool:
+        """Whether the executable can run many steps by itself."""
+        traced = self.traced
+        can_run = getattr(self._executable, "runs_steps", None)
+        gradients = [*traced.gradients_in, *traced.gradients_out]
+        return (
+            can_run is not None
+            and self._may_overwrite
+            and not gradients
+            and can_run(traced.result_count)
+        )
 
-def differentiable(
-    traced: TracedProgram, sources: Sequence[Value], outputs: Sequence[Value]
-) -> list[Value]:
-    """Let gradients flow from a program's outputs back to its inputs.
+    def run_steps(self, arguments: Sequence[Value], rows: np.ndarray) -> Any:
+        """Run once for each line of row numbers, on those rows of the arguments."""
+        executable = cast(Any, self._executable)
+        data = {
+            number: np.ascontiguousarray(each._stored()) for number, each in enumerate(arguments)
+        }
+        found: list[list[np.ndarray]] = []
+        start, count = 0, 1
+        while start < len(rows):
+            began = time.perf_counter()
+            found.append(self._run_slice(executable, data, rows[start : start + count]))
+            start += count
+            seconds = max(time.perf_counter() - began, 1e-7)
+            count = max(1, int(count * SLICE_SECONDS / seconds))
+        stacked = iter(map(np.concatenate, zip(*found, strict=True)))
+        nodes = iter(self.traced.graph.outputs)
+        leaves = [
+            _from_array(next(stacked), next(nodes).tensor_type.dtype) if leaf is TENSOR else leaf
+            for leaf in self._leaves
+        ]
+        return unflatten(self._structure, leaves)
 
-    The reverse pass replays the traced graph, so it costs one more forward pass.
-    """
-    if not traced.tracked:
-        return list(outputs)
+    def _run_slice(
+        self, executable: Any, data: dict[int, np.ndarray], rows: np.ndarray
+    ) -> list[np.ndarray]:
+        """Run some steps in one native call; state is set whatever happens."""
+        traced = self.traced
+        if traced.assigned:
+            check_assignment(traced.assigned[0])
+        batch = [
+            Value._from_storage(array[rows[0]], node.type)
+            for array, node in zip(data.values(), traced.graph.inputs, strict=False)
+        ]
+        arrays = [each._stored() for each in traced.inputs(batch)]
+        steps = executable.run_steps(arrays, data, rows)
+        held = dict(traced.graph.updates)
+        for number, target in enumerate(traced.assigned, start=traced.result_count):
+            target._array = steps.updated[held[number]]
+            target._version += 1
+        traced.finish_gradients(batch, [])
+        if steps.fault:
+            failed = [array[rows[steps.done]] for array in data.values()]
+            sources = [each._stored() for each in traced.inputs(batch)]
+            executable.explain_fault([*failed, *sources[len(failed) :]])
+        return cast(list[np.ndarray], steps.results)
 
-    def find(
-        output_grads: OutputGrads, _: Sequence[Value], operands: Sequence[Value]
-    ) -> Sequence[Value | None]:
-        with enable_grad():
-            again = replay(traced.graph, operands, traced.paths)
-        return reverse_arrived([again[n] for n in traced.tracked], output_grads, operands)
 
-    # What no gradient flows to may change before the reverse pass: the program itself advances a
-    # random counter.
-    kept = [
-        source if number in traced.sources else source._detached()
-        for number, source in enumerate(sources)
+SLICE_SECONDS = 0.05
+"""About how long a native call of many steps takes, so that Python hears of Ctrl-C in between."""
+
+
+def batch_rows(rows: Any, tensors: Sequence[Value]) -> np.ndarray:
+    """The row numbers of each batch as `(steps, batch)` int64, all within the data."""
+    numbers = np.asarray(rows)
+    if numbers.ndim != 2 or numbers.dtype.kind not in "iu":
+        raise ArgumentError(
+            f"run_batches: rows is {numbers.dtype} {numbers.shape}; it must be (steps, batch) "
+            f"whole numbers: which rows of the data make up each batch."
+        )
+    for each in tensors:
+        shape = each._stored().shape
+        length = shape[0] if shape else 0
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < length):
+            raise ArgumentError(
+                f"run_batches: rows are from {numbers.min()} to {numbers.max()}, but a tensor of "
+                f"the data is {each._type}: it has {length} rows."
+            )
+    return np.ascontiguousarray(numbers, dtype=np.int64)
+
+
+def stack_results(results: Sequence[Any]) -> Any:
+    """The results of all steps as one: tensors stacked and detached, other leaves of the last."""
+    if not results:
+        return None
+    leaves, structure = flatten(results[-1])
+    columns = [flatten(each)[0] for each in results]
+    stacked = [
+        _from_array(np.stack([line[n]._stored() for line in columns]), _dtype(leaf))
+        if isinstance(leaf, Value)
+        else leaf
+        for n, leaf in enumerate(leaves)
     ]
-    made = Value._apply(
-        custom_gradient,
-        (*kept, *(outputs[position] for position in traced.tracked)),
-        {"input_count": len(sources), "rule": all_at_once(find)},
-    )
-    values = list(outputs)
-    for position, value in zip(traced.tracked, made, strict=True):
-        values[position] = value
-    return values
+    return unflatten(structure, stacked)
 
 
-def replay(
-    graph: Graph, sources: Sequence[Value], paths: Mapping[int, tuple[bool, ...]] | None = None
-) -> list[Value]:
-    """Run a graph operation by operation on values, recording gradients.
+def _dtype(value: Value) -> DType:
+    assert isinstance(value._type, TensorType)
+    return value._type.dtype
 
-    Args:
-        paths: through which operands of each node gradients flow (default all).
-    """
-    values: dict[int, Any] = {
-        id(node): source for node, source in zip(graph.inputs, sources, strict=True)
-    }
-    for node in graph.nodes():
-        if node.op is item:
-            values[id(node)] = values[id(node.operands[0])][node.static["index"]]
-        elif node.op is not None:
-            operands = [values[id(operand)] for operand in node.operands]
-            if paths is not None and operands:
-                flows = zip(operands, paths[id(node)], strict=True)
-                operands = [each if path else each._detached() for each, path in flows]
-            with origin_of(node.origin):
-                values[id(node)] = Value._apply(node.op, operands, node.static)  # type: ignore[arg-type]
-    return [values[id(node)] for node in graph.outputs]
+
+def _from_array(array: np.ndarray, dtype: DType) -> Value:
+    return Value._from_storage(array, TensorType(array.shape, dtype))

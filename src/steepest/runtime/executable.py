@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
 from steepest.kernels.schedule import schedule
 from steepest.kernels.tuning import USUAL, Tuning
-from steepest.runtime.memory import ADDRESSES, HELD, Pool, address_of, own, references
+from steepest.runtime.memory import ADDRESSES, HELD, Pool, address_of, own, references, writable
 from steepest.runtime.plan import Plan
 from steepest.runtime.threads import (
     ALONE,
@@ -33,6 +35,27 @@ from steepest.runtime.threads import (
 
 def _nothing() -> None:
     """Stands for a weak reference to an array before there is one."""
+
+
+STEPS_DONE = 8
+"""The word of a list of steps in which the machine code counts them (see `steps.ll`)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Steps:
+    """What came of many steps.
+
+    Attributes:
+        done: how many were done.
+        fault: whether the next one met numbers out of range.
+        results: of each result that is no state, its value after every step: `(done, ...)`.
+        updated: the state's arrays, by the input's number.
+    """
+
+    done: int
+    fault: bool
+    results: list[np.ndarray]
+    updated: dict[int, np.ndarray]
 
 
 class NativeExecutable:
@@ -81,6 +104,7 @@ class NativeExecutable:
         self._last: list[tuple[Callable[[], np.ndarray | None], int]] = [
             (_nothing, 0) for _ in graph.inputs
         ]
+        self._batches: dict[int, np.ndarray] = {}
         self._renew_lock()
         _executables.add(self)
 
@@ -108,8 +132,74 @@ class NativeExecutable:
             else:
                 teams.run(self._function, table, self.threads)
             if self.plan.faults[0]:
-                self._raise_fault(arrays)
+                self.plan.faults[0] = 0
+                self.explain_fault(arrays)
             return self.plan.outputs(made, arrays)
+
+    def run_steps(
+        self, arrays: Sequence[np.ndarray], data: Mapping[int, np.ndarray], rows: np.ndarray
+    ) -> Steps:
+        """Run once for each line of `rows`, within one native call; state is updated in place.
+
+        Args:
+            arrays: one for each input; those of `data` only give the shape of a batch.
+            data: by an input's number, the rows from which its batches are taken: in plain order,
+                of the input's type but for their number.
+            rows: `(steps, batch)` int64 numbers of rows, all within the data.
+
+        A step in which numbers are out of range changes nothing, and none follows.
+        """
+        graph = self.graph
+        with self._lock:
+            own_state = self._own(list(arrays))
+            for number, array in data.items():
+                wanted = graph.inputs[number].tensor_type
+                assert array.shape[1:] == wanted.shape[1:]
+                assert rows.shape[1:] == wanted.shape[:1]
+                assert array.dtype == wanted.dtype.storage
+                assert array.flags.c_contiguous
+                own_state[number] = self._batches.setdefault(
+                    number, writable(wanted.shape, wanted.dtype)
+                )
+            held: list[np.ndarray] = []
+            addresses = [
+                ADDRESSES.get(id(array)) or self._address(number, array, held)
+                for number, array in enumerate(own_state)
+            ]
+            made = [pool.take() for pool in self._pools]
+            addresses += [address_of(array) for array in made]
+            table = self._pack(*addresses, self.plan.address)
+            stacked = [np.empty((len(rows), *array.shape), array.dtype) for array in made]
+            words = [self._function, address_of(np.frombuffer(table, np.uint8))]
+            words += [address_of(self.plan.faults), *rows.shape, address_of(rows)]
+            words += [len(data), len(made), 0]
+            for number, array in data.items():
+                row_bytes = array.nbytes // max(1, len(array))
+                words += [address_of(array), addresses[number], row_bytes]
+            for one, all_steps in zip(made, stacked, strict=True):
+                words += [address_of(one), address_of(all_steps), one.nbytes]
+            todo = np.array(words, np.int64)
+            function = native().address("steepest_steps")
+            if self.threads == 1:
+                native().function("steepest_alone", ALONE_LONG)(function, address_of(todo))
+            else:
+                teams.run(function, address_of(todo), self.threads)
+            done, fault = int(todo[STEPS_DONE]), bool(self.plan.faults[0])
+            self.plan.faults[0] = 0
+        updated = {number: own_state[number] for number in self.plan.updated}
+        return Steps(done, fault, [each[:done] for each in stacked], updated)
+
+    def explain_fault(self, arrays: Sequence[np.ndarray]) -> NoReturn:
+        """Raise what the evaluator says of numbers that the machine code refused."""
+        Evaluator(self.graph)(arrays)
+        raise IndexError(f"{self.graph.name}: a position is outside the axis it stands for.")
+
+    def runs_steps(self, results: int) -> bool:
+        """Whether `run_steps` can be used: all outputs but the first `results` are state, and all
+        of it is updated in place; those first ones are computed, and each by itself."""
+        in_place = len(self.plan.updated) == len(self.graph.updates)
+        all_else = len(self.graph.outputs) - len(self.graph.updates)
+        return in_place and results == all_else and self.plan.begins_with_computed(results)
 
     def _own(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Let the state that will be overwritten be in memory that nobody else can see.
@@ -141,12 +231,6 @@ class NativeExecutable:
         plain = np.require(array, wanted.dtype.storage, ["C", "ALIGNED"])
         held.append(plain)
         return address_of(plain)
-
-    def _raise_fault(self, arrays: Sequence[np.ndarray]) -> None:
-        """Let the evaluator say what is wrong with the numbers that the machine code refused."""
-        self.plan.faults[0] = 0
-        Evaluator(self.graph)(arrays)
-        raise IndexError(f"{self.graph.name}: a position is outside the axis it stands for.")
 
 
 _executables: weakref.WeakSet[NativeExecutable] = weakref.WeakSet()

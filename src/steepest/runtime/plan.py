@@ -120,6 +120,12 @@ class Plan:
                 given.add(id(node))
         return picks
 
+    def begins_with_computed(self, results: int) -> bool:
+        """Whether the first `results` outputs are all that is computed beside state, in order."""
+        first = self._arena_slot - len(self.computed)
+        wanted = [(first + n, False) for n in range(results)]
+        return results == len(self.computed) and self._picks[:results] == wanted
+
     def outputs(self, made: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results in the graph's order; each is an array of its own."""
         found = [*arrays, *made]

@@ -47,6 +47,7 @@ def native() -> MachineCode:
     folder = resources.files("steepest.runtime")
     own = PLATFORMS.get((platform.system(), platform.machine()))
     names = ["one_thread.ll"] if own is None else ["native.ll", own]
+    names.append("steps.ll")
     text = "\n".join(folder.joinpath(name).read_text() for name in names)
     return MachineCode(text, host(), {})
 
@@ -108,8 +109,8 @@ class Team:
         library.pthread_detach(thread)
         library.pthread_setname_np(thread, b"steepest worker")
 
-    def run(self, function: int, table: bytes) -> None:
-        """Run a program: `function` is its address, `table` its pointers."""
+    def run(self, function: int, table: bytes | int) -> None:
+        """Run a program: `function` is its address, `table` its pointers (or where they are)."""
         self._run(self._address, function, table)
 
     def dismiss(self, seconds: float = 1.0) -> bool:
@@ -132,7 +133,7 @@ class Teams:
         self.lock = threading.RLock()
         self._of_size: dict[int, Team] = {}
 
-    def run(self, function: int, table: bytes, threads: int) -> None:
+    def run(self, function: int, table: bytes | int, threads: int) -> None:
         """Run a program; the caller holds the lock."""
         team = self._of_size.get(threads)
         if team is None:

@@ -1,0 +1,114 @@
+; Runs a program many times, each time on other rows of the data that it is given.
+;
+; The list is an array of 64-bit words:
+;   0 function, 1 table     the program and its pointers
+;   2 faults                a byte; when it is not 0 after a step, that step counts as not done
+;   3 steps, 4 rows         how many steps, and how many rows each takes
+;   5 numbers               of the rows: steps times rows words
+;   6 inputs, 7 results     how many follow
+;   8 done                  how many steps were done; written by the first thread
+;   9 ...                   for each input, then for each result: from, to, bytes of a row (of a step)
+
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+define void @steepest_steps(ptr %list, i64 %thread, i64 %threads, ptr %meeting) nounwind {
+entry:
+  %function = load ptr, ptr %list, align 8
+  %table_at = getelementptr i64, ptr %list, i64 1
+  %table = load ptr, ptr %table_at, align 8
+  %faults_at = getelementptr i64, ptr %list, i64 2
+  %faults = load ptr, ptr %faults_at, align 8
+  %steps_at = getelementptr i64, ptr %list, i64 3
+  %steps = load i64, ptr %steps_at, align 8
+  %rows_at = getelementptr i64, ptr %list, i64 4
+  %rows = load i64, ptr %rows_at, align 8
+  %numbers_at = getelementptr i64, ptr %list, i64 5
+  %numbers = load ptr, ptr %numbers_at, align 8
+  %inputs_at = getelementptr i64, ptr %list, i64 6
+  %inputs = load i64, ptr %inputs_at, align 8
+  %results_at = getelementptr i64, ptr %list, i64 7
+  %results = load i64, ptr %results_at, align 8
+  %done_at = getelementptr i64, ptr %list, i64 8
+  %first_input = getelementptr i64, ptr %list, i64 9
+  %input_words = mul i64 %inputs, 3
+  %first_result = getelementptr i64, ptr %first_input, i64 %input_words
+  %low_share = mul i64 %rows, %thread
+  %low = udiv i64 %low_share, %threads
+  %next = add i64 %thread, 1
+  %high_share = mul i64 %rows, %next
+  %high = udiv i64 %high_share, %threads
+  %is_first = icmp eq i64 %thread, 0
+  br label %step
+step:
+  %n = phi i64 [ 0, %entry ], [ %n_next, %following ]
+  %more = icmp ult i64 %n, %steps
+  br i1 %more, label %gather, label %leave
+gather:
+  %first_row = mul i64 %n, %rows
+  %own = getelementptr i64, ptr %numbers, i64 %first_row
+  br label %input
+input:
+  %i = phi i64 [ 0, %gather ], [ %i_next, %input_done ]
+  %more_inputs = icmp ult i64 %i, %inputs
+  br i1 %more_inputs, label %copy_rows, label %ready
+copy_rows:
+  %i_word = mul i64 %i, 3
+  %from_at = getelementptr i64, ptr %first_input, i64 %i_word
+  %from = load ptr, ptr %from_at, align 8
+  %to_at = getelementptr i64, ptr %from_at, i64 1
+  %to = load ptr, ptr %to_at, align 8
+  %bytes_at = getelementptr i64, ptr %from_at, i64 2
+  %bytes = load i64, ptr %bytes_at, align 8
+  br label %row
+row:
+  %r = phi i64 [ %low, %copy_rows ], [ %r_next, %copy_row ]
+  %more_rows = icmp ult i64 %r, %high
+  br i1 %more_rows, label %copy_row, label %input_done
+copy_row:
+  %number_at = getelementptr i64, ptr %own, i64 %r
+  %number = load i64, ptr %number_at, align 8
+  %skipped = mul i64 %number, %bytes
+  %row_from = getelementptr i8, ptr %from, i64 %skipped
+  %put = mul i64 %r, %bytes
+  %row_to = getelementptr i8, ptr %to, i64 %put
+  call void @llvm.memcpy.p0.p0.i64(ptr %row_to, ptr %row_from, i64 %bytes, i1 false)
+  %r_next = add i64 %r, 1
+  br label %row
+input_done:
+  %i_next = add i64 %i, 1
+  br label %input
+ready:
+  call void @steepest_meet(ptr %meeting, i64 %threads)
+  call void %function(ptr %table, i64 %thread, i64 %threads, ptr %meeting)
+  call void @steepest_meet(ptr %meeting, i64 %threads)
+  %fault = load i8, ptr %faults, align 1
+  %is_well = icmp eq i8 %fault, 0
+  br i1 %is_well, label %well, label %leave
+well:
+  %n_next = add i64 %n, 1
+  br i1 %is_first, label %keep, label %following
+keep:
+  store i64 %n_next, ptr %done_at, align 8
+  br label %result
+result:
+  %j = phi i64 [ 0, %keep ], [ %j_next, %copy_result ]
+  %more_results = icmp ult i64 %j, %results
+  br i1 %more_results, label %copy_result, label %following
+copy_result:
+  %j_word = mul i64 %j, 3
+  %result_at = getelementptr i64, ptr %first_result, i64 %j_word
+  %result_from = load ptr, ptr %result_at, align 8
+  %result_to_at = getelementptr i64, ptr %result_at, i64 1
+  %result_to = load ptr, ptr %result_to_at, align 8
+  %size_at = getelementptr i64, ptr %result_at, i64 2
+  %size = load i64, ptr %size_at, align 8
+  %before = mul i64 %n, %size
+  %place = getelementptr i8, ptr %result_to, i64 %before
+  call void @llvm.memcpy.p0.p0.i64(ptr %place, ptr %result_from, i64 %size, i1 false)
+  %j_next = add i64 %j, 1
+  br label %result
+following:
+  br label %step
+leave:
+  ret void
+}

@@ -1,0 +1,120 @@
+"""`run_batches`: many steps in one call give, bit by bit, what as many calls give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import steepest as st
+from steepest import nn, optim
+from steepest.compile import Compiled, compile_natively
+from steepest.errors import ArgumentError
+from steepest.graph.evaluate import Evaluator
+from steepest.graph.node import Graph
+from steepest.runtime.executable import NativeExecutable
+
+
+class Training:
+    """A small classifier with dropout; `step` returns its loss and a plain string."""
+
+    def __init__(self, back_end: Callable[[Graph], Any]):
+        st.random.seed(5)
+        random = np.random.default_rng(2)
+        self.x = random.normal(size=(50, 7)).astype("float32")
+        self.y = random.integers(0, 3, size=50)
+        self.rows = random.integers(0, 50, size=(12, 8))
+        self.model = nn.Sequential(nn.Linear(7, 20), nn.ReLU(), nn.Dropout(0.3), nn.Linear(20, 3))
+        self.optimizer = optim.Adam(self.model.parameters(), lr=0.01)
+        self.step = Compiled(self._step, back_end)
+
+    def _step(self, x: st.Tensor, y: st.Tensor) -> dict[str, Any]:
+        loss = nn.functional.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss, "note": "trained", "wrong": st.argmax(self.model(x), axis=1) != y}
+
+    def state(self) -> list[bytes]:
+        return [np.asarray(each).tobytes() for each in self.model.state_dict().values()]
+
+
+def on(threads: int) -> Callable[[Graph], Any]:
+    return lambda graph: NativeExecutable(graph, threads=threads)
+
+
+@pytest.mark.parametrize("back_end", [on(1), on(2), Evaluator])
+def test_many_steps_are_as_many_calls(back_end: Callable[[Graph], Any]) -> None:
+    one = Training(back_end)
+    expected = [one.step(one.x[rows], one.y[rows]) for rows in one.rows]
+    other = Training(back_end)
+    found = other.step.run_batches(other.rows, other.x, other.y)
+    assert found["note"] == "trained"
+    assert found["loss"].shape == (12,)
+    assert found["wrong"].shape == (12, 8)
+    assert found["wrong"].dtype is st.bool
+    assert found["loss"].tolist() == [each["loss"].item() for each in expected]
+    assert found["wrong"].tolist() == [each["wrong"].tolist() for each in expected]
+    assert one.state() == other.state()
+    assert not found["loss"].requires_grad
+
+
+def test_native_steps_run_without_python() -> None:
+    training = Training(compile_natively)
+    training.step.run_batches(training.rows[:1], training.x, training.y)
+    (program,) = training.step._programs
+    assert program.runs_steps
+
+
+def test_a_step_with_a_fault_ends_the_run_after_those_before_it() -> None:
+    one = Training(on(2))
+    refused = one.rows[7, 3]
+    bad = next(n for n, rows in enumerate(one.rows) if refused in rows)
+    assert bad > 0
+    for rows in one.rows[:bad]:
+        one.step(one.x[rows], one.y[rows])
+    other = Training(on(2))
+    other.y[refused] = 3
+    with pytest.raises(IndexError, match="3"):
+        other.step.run_batches(other.rows, other.x, other.y)
+    assert one.state() == other.state()
+
+
+def test_gradients_that_add_up_are_left_to_python() -> None:
+    weight = nn.Parameter(st.ones(2))
+
+    @st.compile
+    def add(x: st.Tensor) -> st.Tensor:
+        loss = st.sum(weight * x)
+        loss.backward()
+        return loss
+
+    data = np.arange(8, dtype="float32").reshape(4, 2)
+    losses = add.run_batches([[0], [1], [3]], data)
+    assert losses.tolist() == [1.0, 5.0, 13.0]
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [8.0, 11.0]
+
+
+def test_rows_are_checked() -> None:
+    @st.compile
+    def total(x: st.Tensor) -> st.Tensor:
+        return st.sum(x)
+
+    data = np.ones((4, 2), "float32")
+    with pytest.raises(ArgumentError) as caught:
+        total.run_batches([[0, 4]], data)
+    assert str(caught.value) == (
+        "run_batches: rows are from 0 to 4, but a tensor of the data is float32[4, 2]: "
+        "it has 4 rows."
+    )
+    with pytest.raises(ArgumentError) as caught:
+        total.run_batches([0, 1], data)
+    assert str(caught.value) == (
+        "run_batches: rows is int64 (2,); it must be (steps, batch) whole numbers: "
+        "which rows of the data make up each batch."
+    )
+    assert total.run_batches(np.zeros((0, 2), int), data) is None
+    assert total.run_batches([[0, 1], [2, 3]], data).tolist() == [4.0, 4.0]
