@@ -30,6 +30,14 @@ from steepest.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from steepest.nn.batch_normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from steepest.nn.containers import ModuleDict, ModuleList, ParameterList, Sequential
 from steepest.nn.convolution import (
     Conv1d,
@@ -39,9 +47,24 @@ from steepest.nn.convolution import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
-from steepest.nn.dropout import Dropout
+from steepest.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+)
 from steepest.nn.embedding import Embedding
-from steepest.nn.linear import Bilinear, Flatten, Identity, Linear, Maxout, Unflatten
+from steepest.nn.linear import (
+    Bilinear,
+    Flatten,
+    Identity,
+    Linear,
+    Maxout,
+    MaxoutChannels,
+    Unflatten,
+)
 from steepest.nn.losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -66,12 +89,27 @@ from steepest.nn.losses import (
 )
 from steepest.nn.module import Module
 from steepest.nn.normalization import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
     GroupNorm,
     LayerNorm,
+    LocalResponseNorm,
     RMSNorm,
+)
+from steepest.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
 )
 from steepest.nn.parameter import Buffer, Parameter
 from steepest.nn.pooling import (
@@ -92,6 +130,16 @@ from steepest.nn.pooling import (
     MaxPool3d,
 )
 from steepest.nn.summary import Summary
+from steepest.nn.upsampling import (
+    ChannelShuffle,
+    Fold,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 
 __all__ = [
     "CELU",
@@ -105,6 +153,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -115,6 +164,13 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "Buffer",
+    "ChannelShuffle",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -124,8 +180,13 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
+    "FeatureAlphaDropout",
     "Flatten",
+    "Fold",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -136,6 +197,9 @@ __all__ = [
     "HingeLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
     "LPPool1d",
@@ -144,6 +208,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "Loss",
@@ -153,6 +218,7 @@ __all__ = [
     "MaxPool2d",
     "MaxPool3d",
     "Maxout",
+    "MaxoutChannels",
     "Mish",
     "Module",
     "ModuleDict",
@@ -164,10 +230,18 @@ __all__ = [
     "PReLU",
     "Parameter",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -184,6 +258,13 @@ __all__ = [
     "Tanhshrink",
     "Threshold",
     "Unflatten",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
 ]

@@ -11,7 +11,7 @@ from steepest.errors import ArgumentError, ShapeError, did_you_mean
 from steepest.nn import functional, init
 from steepest.nn.checks import as_tensor, check_positive_int, complaint
 from steepest.nn.functional.convolution import Padding, convolution, padding_of
-from steepest.nn.functional.convolution import transposed_convolution as transposed
+from steepest.nn.functional.transposed_convolution import transposed_convolution
 from steepest.nn.module import Module
 from steepest.nn.parameter import Parameter
 from steepest.nn.spatial import Sizes, as_sizes
@@ -234,7 +234,9 @@ class _TransposedConvolution(_Convolution):
             extra = self._padding_for(x.shape, output_size)
         padding = tuple(low for low, _ in self._sides)
         options = (self.stride, padding, extra, self.dilation)
-        return transposed(self.dims, x, self.weight, self.bias, options, self.groups, self.label)
+        return transposed_convolution(
+            self.dims, x, self.weight, self.bias, options, self.groups, self.label
+        )
 
     def _padding_for(self, shape: tuple[int, ...], output_size: Sequence[int]) -> tuple[int, ...]:
         """The output padding that gives an output of that size."""

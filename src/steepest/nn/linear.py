@@ -185,6 +185,36 @@ class Maxout(Module):
         )
 
 
+class MaxoutChannels(Module):
+    """The largest of every `pieces` neighbouring channels: maxout behind a convolution.
+
+    `Sequential(Conv2d(3, 32 * 2, 3), MaxoutChannels(2))` has 32 output channels, each the larger
+    of two convolutions.
+
+    Shapes: input (n, channels, ...), output (n, channels / pieces, ...).
+
+    Args:
+        pieces: how many channels each output chooses from.
+        dim: the axis of channels.
+
+    Raises:
+        ShapeError: channels that are no multiple of `pieces`.
+
+    Source: Goodfellow et al., "Maxout networks", arXiv 1302.4389.
+    """
+
+    def __init__(self, pieces: int = 2, dim: int = 1):
+        super().__init__()
+        self.pieces = check_positive_int(pieces, "MaxoutChannels", "pieces")
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.maxout(input, self.pieces, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"pieces={self.pieces}"
+
+
 class Flatten(Module):
     """Joins axes `start_dim` to `end_dim` into one: (n, 28, 28) becomes (n, 784).
 

@@ -9,6 +9,7 @@ import steepest as st
 from steepest.array.tensor import Tensor
 from steepest.errors import ArgumentError, ShapeError
 from steepest.nn.checks import as_tensor, complaint, require_floating
+from steepest.ops.windows import windows
 
 
 def batch_norm(
@@ -234,3 +235,106 @@ def group_norm(
     if bias is not None:
         normalized = normalized + _as_channels(bias, x.ndim)
     return normalized
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *,
+    name: str = "instance_norm",
+) -> Tensor:
+    """Normalize each channel of each sample over its positions.
+
+    Args:
+        input: (n, channels, ...) with at least one axis of positions.
+        running_mean: (channels,), moved towards the batch's mean of means where
+            `use_input_stats`; or `None`.
+        running_var: (channels,), moved likewise towards the mean of unbiased variances; or `None`.
+        weight: (channels,), the scale after normalization; or `None`.
+        bias: (channels,), the shift after normalization; or `None`.
+        use_input_stats: whether to normalize by each sample's own statistics, or the running ones.
+        momentum: the share of the batch in the running statistics.
+        eps: added to the (biased) variance.
+        name: how error messages call the operation.
+
+    Raises:
+        ShapeError: no positions, or a single one where they are normalized.
+        ArgumentError: no running statistics where they are used.
+
+    Source: Ulyanov et al., arXiv 1607.08022.
+    """
+    if not use_input_stats:
+        return batch_norm(
+            input, running_mean, running_var, weight, bias, False, momentum, eps, name=name
+        )
+    x = as_tensor(input)
+    require_floating(x, name)
+    count = math.prod(x.shape[2:])
+    if x.ndim < 3 or count == 1:
+        raise ShapeError(
+            complaint(
+                f"{name}: needs an input (n, channels, ...) with more than one position, got "
+                f"{x.shape}."
+            )
+        )
+    mean, var, centered = _moments(x, range(2, x.ndim))
+    if running_mean is not None and x.size:
+        _move_towards(running_mean, _mean_of_samples(mean), momentum)
+    if running_var is not None and x.size:
+        _move_towards(running_var, _mean_of_samples(var) * (count / (count - 1)), momentum)
+    normalized = centered * st.rsqrt(var + eps)
+    if weight is not None:
+        normalized = normalized * _as_channels(weight, x.ndim)
+    if bias is not None:
+        normalized = normalized + _as_channels(bias, x.ndim)
+    return normalized
+
+
+def _mean_of_samples(statistic: Tensor) -> Tensor:
+    """(n, channels, 1, ...) to (channels,)."""
+    return st.mean(st.reshape(statistic, statistic.shape[:2]), axis=0)
+
+
+def local_response_norm(
+    input: Tensor,
+    size: int,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+    *,
+    name: str = "local_response_norm",
+) -> Tensor:
+    """x / (k + alpha * mean(x ** 2 over `size` neighbouring channels)) ** beta.
+
+    Args:
+        input: (n, channels, ...).
+        size: how many channels count, half of them before each one; beyond the first and last
+            there are zeros.
+        alpha, beta, k: as in the formula.
+        name: how error messages call the operation.
+
+    Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks"
+    (2012).
+    """
+    x = as_tensor(input)
+    require_floating(x, name)
+    if x.ndim < 3:
+        raise ShapeError(
+            complaint(
+                f"{name}: needs an input (n, channels, ...) of at least 3 axes, got {x.shape}."
+            )
+        )
+    if not x.size:
+        return x
+    sides = [(0, 0)] * x.ndim
+    sides[1] = (size // 2, (size - 1) // 2)
+    padded = st.pad(x * x, sides)
+    seen = windows(padded, axes=(1,), sizes=(size,), steps=(1,), dilations=(1,))
+    mean = st.sum(seen, axis=-1) / size
+    return x / (k + alpha * mean) ** beta
