@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def from_table(table: Path, label: str | None, image: str | None = None) -> Imag
     """
     read_table = require("steepest.data.tables", extra="tables").read_table
     frame = read_table(table)
-    columns = {name: frame[name].cast(str).to_list() for name in frame.columns}
+    columns = {name: [_text(each) for each in frame[name].to_list()] for name in frame.columns}
     chosen = image or find_image_column(frame)
     if chosen is None:
         raise DataError(
@@ -115,6 +116,26 @@ def from_table(table: Path, label: str | None, image: str | None = None) -> Imag
         parts,
         paths,
     )
+
+
+def from_table_of_paths(table: Path) -> ImageCollection:
+    """A table of paths whose other columns do not matter; every row needs an image.
+
+    Raises:
+        DataError: there is no column of paths, or a row without one.
+    """
+    frame = require("steepest.data.tables", extra="tables").read_table(table)
+    column = find_image_column(frame)
+    if column is None:
+        raise DataError(
+            f"{table.name}: no column holds the names of image files (such as photo.jpg)."
+        )
+    texts = frame[column].to_list()
+    if any(text is None for text in texts):
+        row = texts.index(None) + 1
+        raise DataError(f"{table.name}: row {row} has no image in column {column!r}.")
+    found = from_paths([table.parent / text for text in texts], table.name)
+    return replace(found, names=texts)
 
 
 def find_image_column(frame: Any) -> str | None:
@@ -157,6 +178,10 @@ def files_to_predict(source: Path) -> ImageCollection:
     if not source.exists():
         raise DataError(f"{source}: there is no such file or folder.")
     return from_paths([source], source.name)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _is_part(folder: Path) -> bool:
