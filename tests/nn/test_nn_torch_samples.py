@@ -25,17 +25,11 @@ INFOS = {info.name.removeprefix("nn."): info for info in module_db}
 OURS = sorted(name for name in INFOS if hasattr(nn, name))
 
 NOT_YET = {
-    "convolutions and what goes with them": (
-        "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d "
-        "AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d BatchNorm2d "
-        "BatchNorm3d CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d "
-        "ConstantPad3d Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d "
-        "FractionalMaxPool2d FractionalMaxPool3d InstanceNorm1d InstanceNorm2d InstanceNorm3d "
-        "LPPool1d LPPool2d LPPool3d LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d "
-        "LazyConvTranspose2d LazyConvTranspose3d LocalResponseNorm MaxPool1d MaxPool2d MaxPool3d "
-        "ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d "
-        "ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d"
+    "layers that learn their sizes from the first input": (
+        "LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d "
+        "LazyConvTranspose3d"
     ),
+    "pooling over random windows": "FractionalMaxPool2d FractionalMaxPool3d",
     "recurrent networks": "GRU GRUCell LSTM LSTMCell RNN RNNCell",
     "attention": (
         "MultiheadAttention Transformer TransformerDecoderLayer TransformerEncoder "
@@ -45,7 +39,7 @@ NOT_YET = {
     "a fusion that a compiler makes of Linear and CrossEntropyLoss": "LinearCrossEntropyLoss",
 }
 
-LEAST_SAMPLES = 368
+LEAST_SAMPLES = 527
 
 
 @functools.cache
@@ -87,6 +81,9 @@ def run_sample(name, sample, training):
     mine_named = {key: to_ours(value) for key, value in named.items()}
     expected = theirs(*leaves, **named)
     actual = ours(*mine, **mine_named)
+    if isinstance(expected, tuple):
+        assert_close(actual[1], expected[1], "indices", "int64")
+        actual, expected = actual[0], expected[0]
     assert_close(actual, expected, "value")
     for key, value in theirs.state_dict().items():
         assert_close(ours.state_dict()[key], value, f"state {key}")
@@ -135,5 +132,5 @@ def test_every_module_is_covered_or_listed_and_enough_samples_run():
     later = {name for names in NOT_YET.values() for name in names.split()}
     assert set(INFOS) == set(OURS) | later
     assert not set(OURS) & later
-    assert len(OURS) == 51
+    assert len(OURS) == 93
     assert sum(len(samples_of(name, True)) for name in OURS) >= LEAST_SAMPLES

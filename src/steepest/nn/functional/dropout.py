@@ -168,10 +168,11 @@ def feature_alpha_dropout(
         name: how error messages call the operation.
     """
     x = _checked(input, p, name)
+    if not training or p == 0.0:
+        return x
     if x.ndim < 2:
         raise ShapeError(complaint(f"{name}: needs an input (n, channels, ...), got {x.shape}."))
-    shape = (*x.shape[:2], *(1,) * (x.ndim - 2))
-    return _alpha_dropped(x, shape, p, generator) if training and p else x
+    return _alpha_dropped(x, (*x.shape[:2], *(1,) * (x.ndim - 2)), p, generator)
 
 
 def _alpha_dropped(

@@ -27,7 +27,7 @@ def pad(
         input: any shape; for modes other than `"constant"` the last one to three axes behind
             the channels are padded, so that reflections make sense.
         pad: pairs (before, behind), the last axis first: `(left, right, top, bottom)`. Negative
-            numbers cut off.
+            numbers cut off: for `"circular"` before the input goes on, otherwise afterwards.
         mode: `"constant"`; `"reflect"` mirrors the input without repeating its border;
             `"replicate"` repeats the border; `"circular"` goes on at the other end.
         value: the constant; 0 if `None`.
@@ -52,8 +52,11 @@ def pad(
         return _with_constant(x, sides, 0.0 if value is None else value, name)
     for axis, before, behind in sides:
         _check_reach(x.shape, axis, (before, behind), mode, name)
-        x = _cut(x, axis, before, behind)
+        if mode == "circular":
+            x = _cut(x, axis, before, behind)
         x = _grown(x, axis, max(before, 0), max(behind, 0), mode)
+        if mode != "circular":
+            x = _cut(x, axis, before, behind)
     return x
 
 
@@ -75,8 +78,12 @@ def _check_reach(
     shape: tuple[int, ...], axis: int, sides: tuple[int, int], mode: str, name: str
 ) -> None:
     """Refuse to mirror, wrap or repeat more numbers than there are."""
-    _check_cut(shape, axis, sides, name)
-    size = shape[axis] - sum(max(-side, 0) for side in sides)
+    size = shape[axis]
+    if mode == "circular":
+        _check_cut(shape, axis, sides, name)
+        size -= sum(max(-side, 0) for side in sides)
+    elif size + sum(sides) < 0:
+        _check_cut(shape, axis, (min(sum(sides), 0), 0), name)
     most = {"reflect": size - 1, "circular": size, "replicate": max(sides) if size else 0}[mode]
     if max(sides) > max(most, 0):
         raise ShapeError(

@@ -22,8 +22,8 @@ def lp_pool1d(
 ) -> Tensor:
     """The p-th root of the sum of p-th powers of each window, channel by channel.
 
-    As in PyTorch odd powers keep their sign, a negative sum gives 0, and the gradient where the sum
-    is 0 is 0.
+    As in PyTorch odd powers keep their sign, and a negative sum gives NaN. The gradient where the
+    sum is 0 is 0.
 
     Args:
         input: (n, channels, length), or without n.
@@ -79,6 +79,6 @@ def _lp_pool(
         total = averages(dims, powers, options, ceil_mode, True, None, name) * count
     else:
         total = averages(dims, powers, (kernel_size, stride, 0), ceil_mode, True, 1, name)
-    is_positive = total > 0
-    root = st.where(is_positive, total, 1.0) ** (1.0 / norm_type)
-    return unbatched(st.where(is_positive, root, 0.0), had_batch)
+    is_zero = total == 0
+    root = st.where(is_zero, 1.0, total) ** (1.0 / norm_type)
+    return unbatched(st.where(is_zero, 0.0, root), had_batch)
