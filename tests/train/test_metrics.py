@@ -221,6 +221,16 @@ class TestNumbers:
             expected["r2"] = reference.r2_score(true, predicted)
         assert compute_all(expected, true, predicted) == pytest.approx(expected, rel=1e-6)
 
+    @pytest.mark.parametrize("size", [1e-200, 1e200, 1e307])
+    def test_squares_that_float64_cannot_hold(self, size):
+        true, predicted = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
+        found = compute_all(["rmse", "r2", "mae"], size * true, size * predicted)
+        plain = compute_all(["rmse", "r2", "mae"], true, predicted)
+        assert found["rmse"] == pytest.approx(size * plain["rmse"], rel=1e-12)
+        assert found["mae"] == pytest.approx(size * plain["mae"], rel=1e-12)
+        assert found["r2"] == pytest.approx(plain["r2"], rel=1e-12)
+        assert compute("mse", 1e200 * true, 1e200 * predicted) == math.inf
+
     def test_constant_target_has_no_variance_to_explain(self):
         assert math.isnan(compute("r2", np.full(4, 2.0), np.array([1.0, 2.0, 3.0, 4.0])))
         assert math.isnan(compute("r2", np.array([1.0]), np.array([1.0])))

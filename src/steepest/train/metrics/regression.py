@@ -11,14 +11,29 @@ import numpy as np
 from steepest.train.metrics.predictions import FloatArray
 
 
+def power_of_two(values: FloatArray) -> float:
+    """A power of two at which numbers of this size are about 1, so that squares do not overflow.
+
+    Division by it rounds nothing. 1 for no numbers, zeros, and numbers that are not finite.
+    """
+    size = float(np.abs(values).max(initial=0.0))
+    if not 0.0 < size < np.inf:
+        return 1.0
+    _, exponent = np.frexp(size)
+    return float(np.ldexp(1.0, int(exponent) - 1))
+
+
 def mse(true: FloatArray, predicted: FloatArray) -> float:
-    """Mean squared error."""
-    return float(np.mean((predicted - true) ** 2))
+    """Mean squared error; infinite where it is beyond float64."""
+    with np.errstate(over="ignore"):
+        return float(np.mean((predicted - true) ** 2))
 
 
 def rmse(true: FloatArray, predicted: FloatArray) -> float:
     """Root of the mean squared error, in the units of the target."""
-    return float(np.mean(np.sqrt(np.mean((predicted - true) ** 2, axis=0))))
+    error = predicted - true
+    scale = power_of_two(error)
+    return float(np.mean(np.sqrt(np.mean((error / scale) ** 2, axis=0)))) * scale
 
 
 def mae(true: FloatArray, predicted: FloatArray) -> float:
@@ -51,9 +66,11 @@ def r2(true: FloatArray, predicted: FloatArray) -> float:
 
     NaN when a target column is constant (as one row always is): there is no variance to explain.
     """
-    residual = np.sum((predicted - true) ** 2, axis=0)
-    spread = np.sum((true - true.mean(axis=0)) ** 2, axis=0)
     constant = np.all(true == true[:1], axis=0)
     if constant.any():
         return float("nan")
+    scale = power_of_two(np.concatenate([true, predicted]))
+    true, predicted = true / scale, predicted / scale
+    residual = np.sum((predicted - true) ** 2, axis=0)
+    spread = np.sum((true - true.mean(axis=0)) ** 2, axis=0)
     return float(np.mean(1.0 - residual / spread))
