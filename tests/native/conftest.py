@@ -1,4 +1,4 @@
-"""The native tests on machines of fewer features: `pytest tests/native --machine avx2`."""
+"""The native tests on other machines than the one at hand: `pytest tests/native --machine avx2`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from steepest.codegen import target
 from steepest.codegen.target import Machine
 from steepest.runtime import executable
 
-MACHINES = {"avx512": target.AVX512, "avx2": target.AVX2, "sse": target.SSE}
+MACHINES = {
+    "avx512": target.AVX512,
+    "avx2": target.AVX2,
+    "sse": target.SSE,
+    "neon": target.NEON,
+}
 
 CompileFor = Callable[[Machine], None]
 
@@ -23,9 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def compile_for(monkeypatch: pytest.MonkeyPatch) -> CompileFor:
-    """A function that lets programs be compiled for another machine until the test ends."""
+    """A function that lets programs be compiled for another machine until the test ends.
+
+    Those for another kind of processor run in an emulator.
+    """
 
     def change(machine: Machine) -> None:
+        if machine is target.NEON:
+            emulator = pytest.importorskip("native.emulator", exc_type=ImportError)
+            emulator.emulate(monkeypatch)
+            return
         monkeypatch.setattr(executable, "host", lambda: machine)
 
     return change

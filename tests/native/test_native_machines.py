@@ -1,11 +1,13 @@
-"""Code for processors of fewer features than the one at hand gives the same numbers.
+"""Code for other processors than the one at hand gives the same numbers.
 
-A sample runs here, every 10th case of the registry and a tenth of the random programs; all native
-tests run on such a machine by `pytest tests/native --machine avx2` (or `sse`, `avx512`).
+That for AVX2 and SSE runs here, that for 64-bit ARM in an emulator. Here are samples: every 10th
+case of the registry and a tenth of the random programs. All native tests run on such a machine by
+`pytest tests/native --machine avx2` (`avx512`, `sse`, `neon`).
 """
 
 from __future__ import annotations
 
+import itertools
 import random as random_module
 from collections.abc import Callable
 
@@ -18,18 +20,26 @@ from native.test_native_programs import Training
 from native.test_native_random_programs import LARGE, SMALL, check, large_program
 from random_programs import random_program
 
-from steepest.codegen.target import AVX2, SSE, Machine, host
+from steepest.codegen.target import AVX2, NEON, SSE, Machine, host
 from steepest.graph.evaluate import Evaluator
 from steepest.ops import REGISTRY
 from steepest.runtime.executable import NativeExecutable
 
 CompileFor = Callable[[Machine], None]
-OLDER = [pytest.param(AVX2, id="avx2"), pytest.param(SSE, id="sse")]
-pytestmark = [
-    pytest.mark.skipif("x86_64" not in host().triple, reason="runs code for x86-64"),
-    pytest.mark.parametrize("machine", OLDER),
+IS_X86_64 = pytest.mark.skipif("x86_64" not in host().triple, reason="runs code for x86-64")
+MACHINES = [
+    pytest.param(AVX2, id="avx2", marks=IS_X86_64),
+    pytest.param(SSE, id="sse", marks=IS_X86_64),
+    pytest.param(NEON, id="neon"),
 ]
+pytestmark = pytest.mark.parametrize("machine", MACHINES)
 EVERY = 10
+
+
+@pytest.fixture(autouse=True)
+def _one_machine_only(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--machine", None):
+        pytest.skip("all tests run on one machine")
 
 
 def test_primitives(machine: Machine, compile_for: CompileFor) -> None:
@@ -56,6 +66,24 @@ def test_random_programs(
         check(large_program(seed))
 
 
+FORMS = ["ij,jk->ik", "ij,kj->ik", "ji,jk->ik", "ji,kj->ik", "bij,bkj->bik", "ij,ij->i"]
+
+
+def test_contractions(machine: Machine, compile_for: CompileFor) -> None:
+    """Whole tiles, masked columns and few rows."""
+    compile_for(machine)
+    random = np.random.default_rng(0)
+    for spec, dtype in itertools.product(FORMS, ("float32", "float64")):
+        for rows, columns in ((1, 100), (3, 48), (13, 37), (40, 7)):
+            extents = {"b": 3, "i": rows, "j": 23, "k": columns}
+            arrays = [
+                random.normal(size=[extents[each] for each in letters]).astype(dtype)
+                for letters in spec.partition("->")[0].split(",")
+            ]
+            graph = one_node(REGISTRY["contract"], arrays, {"spec": spec})
+            assert_equal_to_evaluator(graph, arrays, 0.0, 200 * float(np.finfo(dtype).eps))
+
+
 def test_training(machine: Machine, compile_for: CompileFor) -> None:
     compile_for(machine)
     losses, state = Training(NativeExecutable).run(10)
@@ -74,3 +102,4 @@ def test_instructions_are_the_machines_own(machine: Machine) -> None:
     assert "zmm" not in text
     assert ("ymm" in text) == (machine is AVX2)
     assert ("vfmadd" in text) == (machine is AVX2)
+    assert ("fmla" in text) == (machine is NEON)

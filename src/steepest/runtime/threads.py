@@ -18,7 +18,7 @@ from importlib import resources
 import numpy as np
 
 from steepest.codegen.machine_code import MachineCode
-from steepest.codegen.target import host
+from steepest.codegen.target import Machine, host
 from steepest.errors import ArgumentError, SteepestError
 from steepest.runtime.memory import LINE, address_of
 from steepest.runtime.processors import available_processors
@@ -31,9 +31,10 @@ ALONE = ctypes.PYFUNCTYPE(None, ADDRESS, ADDRESS)
 ALONE_LONG = ctypes.CFUNCTYPE(None, ADDRESS, ADDRESS)
 
 PLATFORMS = {
-    ("Linux", "x86_64"): "linux_x86_64.ll",
-    ("Linux", "aarch64"): "linux_aarch64.ll",
+    ("linux", "x86_64"): "linux_x86_64.ll",
+    ("linux", "aarch64"): "linux_aarch64.ll",
 }
+"""The file for each system and kind of processor, as LLVM's triples name them."""
 PATIENCE = 100
 """Turns of a spinning thread: about a microsecond or two."""
 WORDS = 64
@@ -44,17 +45,28 @@ THREADS, PATIENCE_AT, GONE = 42, 43, 48
 @lru_cache(maxsize=1)
 def native() -> MachineCode:
     """The compiled meeting point and worker loop. It is never freed: workers run in it."""
+    return native_for(host())
+
+
+def native_for(machine: Machine) -> MachineCode:
+    """The same for any machine: this one can run it, or an emulator."""
     folder = resources.files("steepest.runtime")
-    own = PLATFORMS.get((platform.system(), platform.machine()))
+    own = _platform_file(machine)
     names = ["one_thread.ll"] if own is None else ["native.ll", own]
     names.append("steps.ll")
     text = "\n".join(folder.joinpath(name).read_text() for name in names)
-    return MachineCode(text, host(), {})
+    return MachineCode(text, machine, {})
+
+
+def _platform_file(machine: Machine) -> str | None:
+    """What waiting takes on a machine; `None` if nobody has written it."""
+    processor, *rest = machine.triple.split("-")
+    return next((PLATFORMS.get((each, processor)) for each in rest if "linux" in each), None)
 
 
 def has_teams() -> bool:
     """Whether programs can run on several threads on this kind of machine."""
-    return (platform.system(), platform.machine()) in PLATFORMS
+    return _platform_file(host()) is not None
 
 
 class Team:

@@ -4,8 +4,9 @@ Besides the scaled numbers it has columns that make simple shapes easy to learn:
 
 - *spikes*: where one value holds a quarter of the rows or more (no garage, no such word), whether
   it is that value, as +1 or -1;
-- *bins*: how far each number has gone through each eighth of the training rows, from 0 to 0.3
-  (piecewise-linear encoding; Gorishniy et al., arXiv 2203.05556);
+- *bins*: how far each number has gone through each eighth of the training rows, or up to each
+  sixteenth in larger tables, from 0 to 0.3 (piecewise-linear encoding; Gorishniy et al.,
+  arXiv 2203.05556);
 - categories one-hot, or as +1 or -1 where there are two; missing and unseen ones are zeros;
 - whether a number was missing.
 """
@@ -24,7 +25,7 @@ from steepest.errors import CheckpointError
 
 VERSION = 1
 SPIKE_SHARE = 0.25
-BINS = 8
+FEWEST_BINS, MOST_BINS, ROWS_OF_A_BIN = 8, 16, 250
 BIN_SIZE = 0.3
 KEYS = ("number_count", "spikes", "edges", "cardinalities", "missing_count")
 
@@ -52,13 +53,14 @@ class FeatureEncoder:
         """Learn spikes and bins from the training rows."""
         spikes: list[tuple[int, float]] = []
         edges: list[tuple[int, tuple[float, ...]]] = []
+        bins = min(max(FEWEST_BINS, len(arrays.numbers) // ROWS_OF_A_BIN), MOST_BINS)
         for column, values in enumerate(arrays.numbers.T):
             distinct, counts = np.unique(values, return_counts=True)
             if len(distinct) <= 2:
                 continue
             if counts.max() >= SPIKE_SHARE * len(values):
                 spikes.append((column, float(distinct[counts.argmax()])))
-            found = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+            found = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
             if len(found) > 2:
                 edges.append((column, tuple(float(each) for each in found)))
         return cls(
@@ -75,6 +77,13 @@ class FeatureEncoder:
         bins = sum(len(edges) - 1 for _, edges in self.edges)
         codes = sum(_category_width(each) for each in self.cardinalities)
         return self.number_count + self.missing_count + len(self.spikes) + bins + codes
+
+    @property
+    def plain_columns(self) -> np.ndarray:
+        """Places of the columns that are no spikes and no bins: numbers, missing, categories."""
+        made = len(self.spikes) + sum(len(edges) - 1 for _, edges in self.edges)
+        first = self.number_count + self.missing_count
+        return np.concatenate([np.arange(first), np.arange(first + made, self.width)])
 
     def fits(self, preprocessor: TablePreprocessor) -> bool:
         """Whether the arrays that a preprocessor makes have the columns that this takes."""

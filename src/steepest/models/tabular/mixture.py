@@ -1,7 +1,8 @@
-"""How the snapshots of the cycles are weighed: by what is best on the rows that were left out.
+"""How the parts of a model are weighed: by what is best on the rows that were left out.
 
-The output of a member is the sum of its snapshots' outputs, each times a weight of at least 0. For
-classes the weights also calibrate: their sum is the factor on the logits.
+The parts are the networks at the end of each cycle (snapshots) and linear models. The output of a
+member is the sum of its parts' outputs, each times a weight of at least 0 (stacking; Breiman 1996).
+For classes the weights also calibrate: their sum is the factor on the logits.
 """
 
 from __future__ import annotations
@@ -16,6 +17,56 @@ TOLERANCE = 1e-9
 
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 """Weights to the value, its gradient and its Hessian."""
+
+
+def mix(
+    snapshots: np.ndarray, linear: np.ndarray | None, answers: np.ndarray, is_classification: bool
+) -> tuple[np.ndarray, float]:
+    """The weights of the snapshots, and of the linear models.
+
+    The linear models get a weight only if they lower the loss by more than its standard error: the
+    networks gain from the mean over the members, which the rows left out, each seen by one member,
+    cannot show; linear models hardly do.
+
+    Args:
+        snapshots: (snapshots, rows, outputs) for the rows left out.
+        linear: (rows, outputs) for the same rows, or None.
+        answers: (rows,) numbers, or class codes.
+    """
+    weights = weights_of(snapshots, answers, is_classification)
+    if linear is None:
+        return weights, 0.0
+    joined = np.concatenate([snapshots, linear[None]])
+    with_linear = weights_of(joined, answers, is_classification)
+    if not with_linear[:-1].any():
+        return weights, 0.0
+    before = row_losses(np.tensordot(weights, snapshots, 1), answers, is_classification)
+    after = row_losses(np.tensordot(with_linear, joined, 1), answers, is_classification)
+    gain = before - after
+    if gain.mean() <= gain.std() / math.sqrt(len(gain)):
+        return weights, 0.0
+    return with_linear[:-1], float(with_linear[-1])
+
+
+def weights_of(outputs: np.ndarray, answers: np.ndarray, is_classification: bool) -> np.ndarray:
+    """The weights of parts with the least loss.
+
+    Args:
+        outputs: (parts, rows, outputs).
+        answers: (rows,) numbers, or class codes.
+    """
+    if is_classification:
+        return classification_weights(outputs, answers)
+    return regression_weights(outputs[:, :, 0], answers.astype(np.float64))
+
+
+def row_losses(outputs: np.ndarray, answers: np.ndarray, is_classification: bool) -> np.ndarray:
+    """(rows,) the squared errors, or the negative log-probabilities of the true classes."""
+    if not is_classification:
+        return np.square(outputs[:, 0] - answers)
+    shifted = outputs - outputs.max(axis=-1, keepdims=True)
+    log_total = np.log(np.exp(shifted).sum(axis=-1))
+    return log_total - shifted[np.arange(len(answers)), answers]
 
 
 def regression_weights(outputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -95,9 +146,7 @@ def _line_search(
 
 def log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
     """The mean negative log-probability of the true classes."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    log_total = np.log(np.exp(shifted).sum(axis=-1))
-    return float((log_total - shifted[np.arange(len(codes)), codes]).mean())
+    return float(row_losses(logits, codes, is_classification=True).mean())
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

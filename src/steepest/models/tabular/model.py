@@ -27,7 +27,7 @@ from steepest.models.tabular.features import FeatureEncoder
 from steepest.models.tabular.files import DOCUMENT, read_model, write_model
 from steepest.models.tabular.measures import table_metrics
 from steepest.models.tabular.mixture import softmax
-from steepest.models.tabular.network import TabularNetwork
+from steepest.models.tabular.network import MixedNetwork
 from steepest.models.tabular.recipe import Recipe
 from steepest.models.tabular.training import Training
 from steepest.nn.summary import Summary
@@ -45,16 +45,16 @@ class TableModel:
         model.predict("new-houses.csv")
         model.save("houses-model")
 
-    Four networks are trained side by side; each leaves out another quarter of the training rows.
-    Training goes through four cycles, and the networks at the end of each are kept and weighed by
-    how good they are on the rows left out. The prediction is the mean. See docs/tables.md.
+    Several networks (members) are trained side by side; each leaves out another part of the
+    training rows. Training goes through four cycles, and the networks at the end of each are kept
+    and weighed, together with linear models, by how good they are on the rows left out. The
+    prediction is the mean over the members. See docs/tables.md.
 
     Attributes:
         target: the column that is predicted.
         preprocessor: what turns a table into arrays, learned from the training rows.
         features: what turns arrays into the network's input.
-        network: the trained networks, those of every kept cycle side by side.
-        mixture: the weight of each kept cycle, in the order of `network`'s members.
+        network: the trained networks of every kept cycle, and linear models, with their weights.
         recipe: how it was trained.
         history: the figures of each epoch; `val_loss` is over the rows left out.
         settings: what was chosen, in plain words and numbers.
@@ -67,8 +67,7 @@ class TableModel:
         preprocessor: TablePreprocessor,
         features: FeatureEncoder,
         recipe: Recipe,
-        network: TabularNetwork,
-        mixture: tuple[float, ...] = (1.0,),
+        network: MixedNetwork,
     ):
         self.target = target
         self.preprocessor = preprocessor
@@ -78,7 +77,6 @@ class TableModel:
         self.settings: dict[str, Any] = {}
         self.answer_range = (0.0, 0.0)
         self.network = network
-        self.mixture = mixture
 
     @property
     def schema(self) -> Schema:
@@ -93,6 +91,7 @@ class TableModel:
         *,
         task: str | None = None,
         columns: Mapping[str, str] | None = None,
+        target_transform: str | None = None,
         epochs: int | None = None,
         seed: int = 0,
         recipe: Recipe | None = None,
@@ -109,6 +108,8 @@ class TableModel:
             target: the column to predict; not with a `PreparedTable`.
             task: `"regression"`, `"binary"` or `"multiclass"`; default: found from the column.
             columns: kinds of columns, such as `{"Zip": "category"}`, where the guess is wrong.
+            target_transform: what is done to a number to predict before it is standardised:
+                `"none"`, `"log"`, `"log1p"`; default: the logarithm of a positive, skewed one.
             epochs: passes over the rows; default by the size of the table.
             seed: of folds, first weights and shuffling; one seed gives the same bits every time.
             recipe: other settings of the training.
@@ -125,7 +126,7 @@ class TableModel:
             CheckpointError: the checkpoint is of a training on other data or by another recipe.
         """
         _check_seed(seed)
-        prepared = _prepared(source, target, task, columns, seed)
+        prepared = _prepared(source, target, task, columns, target_transform, seed)
         chosen = recipe or Recipe()
         if epochs is not None:
             if epochs < 1:
@@ -133,19 +134,19 @@ class TableModel:
             chosen = dataclasses.replace(chosen, epochs=epochs)
         arrays, answers = _training_part(prepared)
         encoder = FeatureEncoder.fit(arrays, prepared.preprocessor.cardinalities)
-        chosen = _for_few_rows(chosen, len(answers))
+        chosen = _for_rows(chosen, len(answers))
         training = Training(
-            prepared.target, encoder.transform(arrays), answers, chosen, seed, epochs, BACK_END
+            prepared.target,
+            encoder.transform(arrays),
+            answers,
+            encoder.plain_columns,
+            chosen,
+            seed,
+            epochs,
+            BACK_END,
         )
         result = training.run(progress, checkpoint, resume)
-        model = cls(
-            prepared.target,
-            prepared.preprocessor,
-            encoder,
-            chosen,
-            result.network,
-            result.mixture,
-        )
+        model = cls(prepared.target, prepared.preprocessor, encoder, chosen, result.network)
         model.history = result.history
         model.answer_range = result.answer_range
         model.settings = result.settings
@@ -194,18 +195,16 @@ class TableModel:
         return self.network.summary(np.zeros((1, 1, self.features.width), np.float32))
 
     def _outputs(self, source: Any) -> np.ndarray:
-        """The outputs for every row, the cycles' weighed: (members, rows, outputs)."""
+        """The outputs for every row: (members, rows, outputs)."""
         matrix = self.features.transform(self.preprocessor.transform(read_table(source)))
         parts = []
         with st.no_grad():
             for start in range(0, len(matrix), PREDICTION_ROWS):
                 block = matrix[None, start : start + PREDICTION_ROWS]
                 parts.append(self.network(st.asarray(block)).numpy())
-        outputs = self.network.output.weight.shape[-1]
-        empty = np.empty((len(self.mixture) * self.recipe.members, 0, outputs), np.float32)
-        joined = np.concatenate([empty, *parts], axis=1).astype(np.float64)
-        shape = (len(self.mixture), self.recipe.members, *joined.shape[1:])
-        return np.tensordot(np.array(self.mixture), joined.reshape(shape), 1)
+        outputs = self.target.n_classes if self.target.is_classification else 1
+        empty = np.empty((self.network.members, 0, outputs), np.float32)
+        return np.concatenate([empty, *parts], axis=1).astype(np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save to a folder, which is made if need be: `model.json` and a safetensors file.
@@ -222,7 +221,10 @@ class TableModel:
             "features": self.features.to_dict(),
             "recipe": dataclasses.asdict(self.recipe),
             "answer_range": list(self.answer_range),
-            "mixture": list(self.mixture),
+            "mixture": {
+                "cycles": list(self.network.cycle_weights),
+                "linear": self.network.linear_weight,
+            },
             "history": self.history.to_dict(),
             "settings": self.settings,
         }
@@ -244,15 +246,17 @@ class TableModel:
             features = FeatureEncoder.from_dict(fields["features"])
             if not features.fits(preprocessor):
                 raise CheckpointError("table features: they do not fit the preprocessor.")
-            mixture = tuple(as_number(each, "mixture") for each in fields["mixture"])
-            network = TabularNetwork(
+            mixture = fields["mixture"]
+            network = MixedNetwork(
                 features.width,
                 target.n_classes if target.is_classification else 1,
-                recipe.members * len(mixture),
+                fields["recipe"]["members"],
                 recipe.width,
                 recipe.depth,
+                [as_number(each, "mixture") for each in mixture["cycles"]],
+                as_number(mixture["linear"], "mixture"),
             )
-            model = cls(target, preprocessor, features, recipe, network, mixture)
+            model = cls(target, preprocessor, features, recipe, network)
             low, high = (as_number(each, "answer_range") for each in fields["answer_range"])
             model.answer_range = (low, high)
             model.history = History.from_dict(fields["history"])
@@ -277,14 +281,15 @@ def _prepared(
     target: str | None,
     task: str | None,
     columns: Mapping[str, str] | None,
+    target_transform: str | None,
     seed: int,
 ) -> PreparedTable:
     """The table split and preprocessed; one that is so already stays as it is."""
     if isinstance(source, PreparedTable):
-        if target is not None or task is not None or columns is not None:
+        if any(each is not None for each in (target, task, columns, target_transform)):
             raise ArgumentError(
-                "TableModel.fit: target, task and columns belong to prepare_table, whose result "
-                "was given."
+                "TableModel.fit: target, task, columns and target_transform belong to "
+                "prepare_table, whose result was given."
             )
         return source
     if target is None:
@@ -298,6 +303,7 @@ def _prepared(
         test=0.0,
         seed=seed,
         numeric_transform="log_robust",
+        target_transform=target_transform or "auto",
     )
     for each in prepared.notes:
         note(each)
@@ -317,8 +323,8 @@ def _training_part(prepared: PreparedTable) -> tuple[TableArrays, np.ndarray]:
     return TableArrays(*joined), np.concatenate([answers, more.targets])
 
 
-def _for_few_rows(recipe: Recipe, rows: int) -> Recipe:
-    """Fewer members than rows.
+def _for_rows(recipe: Recipe, rows: int) -> Recipe:
+    """The recipe with the number of members that suits so many rows.
 
     Raises:
         DataError: there are too few rows to leave one out.
@@ -328,4 +334,4 @@ def _for_few_rows(recipe: Recipe, rows: int) -> Recipe:
             f"The table has {rows} row to learn from, but at least 2 are needed: some train, the "
             f"others check."
         )
-    return dataclasses.replace(recipe, members=min(recipe.members, rows))
+    return dataclasses.replace(recipe, members=recipe.members_for(rows))

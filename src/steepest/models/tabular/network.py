@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -102,6 +103,47 @@ class TabularNetwork(nn.Module):
         for layer in self.hidden:
             x = nn.functional.relu(layer(x))
         return self.output(x)
+
+
+class MixedNetwork(nn.Module):
+    """What predicts: the networks of every kept cycle and linear models, weighed, for each member.
+
+    Args:
+        features, outputs, members, width, depth: as for `TabularNetwork`.
+        cycle_weights: the weight of each kept cycle.
+        linear_weight: the weight of the linear models; 0 leaves them out.
+
+    Shapes: input (members or 1, rows, features), output (members, rows, outputs).
+    """
+
+    def __init__(
+        self,
+        features: int,
+        outputs: int,
+        members: int,
+        width: int,
+        depth: int,
+        cycle_weights: Sequence[float],
+        linear_weight: float = 0.0,
+    ):
+        super().__init__()
+        self.members = members
+        self.cycle_weights = tuple(cycle_weights)
+        self.linear_weight = linear_weight
+        self.cycles = nn.ModuleList(
+            [TabularNetwork(features, outputs, members, width, depth) for _ in cycle_weights]
+        )
+        if linear_weight > 0:
+            self.linear = MemberLinear(members, features, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = [
+            weight * network(x)
+            for weight, network in zip(self.cycle_weights, self.cycles, strict=True)
+        ]
+        if self.linear_weight > 0:
+            parts.append(self.linear_weight * self.linear(x))
+        return sum(parts[1:], start=parts[0])
 
 
 class RowFeeder(nn.Module):

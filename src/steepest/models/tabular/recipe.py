@@ -24,26 +24,36 @@ CYCLES = 15
 """The schedule's cycles end at 1/15, 3/15, 7/15 and 15/15 of the training."""
 
 
+MEMBERS, SMALL_TABLE, MEMBERS_OF_LARGE_TABLES = 8, 10_000, 4
+"""Members up to so many rows, and beyond: large tables gain less from more, and cost more."""
+
+SMALLEST_BATCH, BATCH_STEP = 32, 16
+
+MOST_STEPS = 12_000
+"""About how many steps a training takes at most."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """The settings of a training on a table. The defaults were found by experiment.
 
     Attributes:
-        members: networks trained side by side; each leaves out another fold of the rows.
+        members: networks trained side by side; each leaves out another fold of the rows. `None`:
+            8 for up to 10,000 rows, 4 beyond.
         width: size of each hidden layer.
         depth: number of hidden layers.
         learning_rate: the largest rate of weights.
         bias_rate, scale_rate: rates of biases and of the feature scale, relative to that.
         betas: of Adam.
         epochs: passes over the rows; a multiple of 15 lets cycles end with epochs.
-        batch_size: rows of each member in a step.
+        batch_size: rows of each member in a step, at most; small tables get fewer.
         label_smoothing: share of the target spread evenly over the classes.
     """
 
-    members: int = 4
+    members: int | None = None
     width: int = 128
     depth: int = 3
-    learning_rate: float = 0.04
+    learning_rate: float = 0.03
     bias_rate: float = 0.1
     scale_rate: float = 6.0
     betas: tuple[float, float] = (0.9, 0.95)
@@ -54,6 +64,8 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, least in LEAST_VALUES.items():
             value = getattr(self, name)
+            if name == "members" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ArgumentError(
                     f"Recipe: {name} must be a whole number of at least {least}, not {value!r}."
@@ -67,18 +79,21 @@ class Recipe:
                 f"Recipe: label_smoothing must be from 0 to below 1, not {self.label_smoothing!r}."
             )
 
+    def members_for(self, rows: int) -> int:
+        """The number of members for a table of so many rows: at most one a row."""
+        members = self.members or (MEMBERS if rows <= SMALL_TABLE else MEMBERS_OF_LARGE_TABLES)
+        return min(members, rows)
+
     def batch_for(self, rows: int) -> int:
-        """The batch size for so many rows of each member: small tables get smaller batches."""
-        return max(1, min(self.batch_size, rows))
+        """The batch size for so many rows of each member: a quarter of them, within bounds."""
+        quarter = rows // 4 // BATCH_STEP * BATCH_STEP
+        return max(1, min(max(SMALLEST_BATCH, quarter), self.batch_size, rows))
 
     def epochs_for(self, rows: int) -> int:
         """Fewer epochs for large tables, so that training takes a bounded number of steps."""
         steps = max(1, rows // self.batch_for(rows))
         affordable = MOST_STEPS // steps // CYCLES * CYCLES
         return max(CYCLES, min(self.epochs, affordable))
-
-
-MOST_STEPS = 12000
 
 
 def folds(rows: int, members: int, codes: np.ndarray | None, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,9 @@ import steepest as st
 from steepest import nn, optim
 from steepest.array.tensor import Tensor
 from steepest.data.tables import Target
-from steepest.models.tabular.mixture import (
-    classification_weights,
-    log_loss,
-    regression_weights,
-)
-from steepest.models.tabular.network import RowFeeder, TabularNetwork
+from steepest.models.tabular.linear import LinearMembers, linear_members
+from steepest.models.tabular.mixture import classification_weights, log_loss, mix
+from steepest.models.tabular.network import MixedNetwork, RowFeeder, TabularNetwork
 from steepest.models.tabular.recipe import (
     CycleSnapshots,
     Recipe,
@@ -35,8 +33,7 @@ from steepest.train.trainer import Trainer
 class TrainingResult:
     """What a training gives; see the attributes of `TableModel`."""
 
-    network: TabularNetwork
-    mixture: tuple[float, ...]
+    network: MixedNetwork
     history: History
     answer_range: tuple[float, float]
     settings: dict[str, Any]
@@ -51,6 +48,7 @@ class Training:
         answers: (rows,) standardised numbers or class codes.
         recipe: the settings.
         seed: of folds, first weights and shuffling.
+        plain_columns: the columns of `matrix` that linear models see.
         epochs: passes over the rows; `None` decides by the number of rows.
         back_end: what runs the steps; see `steepest.compile`.
     """
@@ -60,6 +58,7 @@ class Training:
         target: Target,
         matrix: np.ndarray,
         answers: np.ndarray,
+        plain_columns: np.ndarray,
         recipe: Recipe,
         seed: int,
         epochs: int | None,
@@ -70,16 +69,18 @@ class Training:
         self.seed = seed
         self.answers = answers
         self.back_end = back_end
+        self.plain_columns = plain_columns
         codes = answers if target.is_classification else None
-        fold = folds(len(answers), recipe.members, codes, seed)
-        self.train_rows = rows_of_members(fold, recipe.members, inside=False, seed=seed)
-        self.check_rows = rows_of_members(fold, recipe.members, inside=True, seed=seed)
+        members = recipe.members_for(len(answers))
+        fold = folds(len(answers), members, codes, seed)
+        self.train_rows = rows_of_members(fold, members, inside=False, seed=seed)
+        self.check_rows = rows_of_members(fold, members, inside=True, seed=seed)
         self.batch_size = recipe.batch_for(len(self.train_rows))
         self.epochs = epochs or recipe.epochs_for(len(self.train_rows))
         self.steps = self.epochs * (len(self.train_rows) // self.batch_size)
         self.answer_range = (float(answers.min()), float(answers.max()))
         outputs = target.n_classes if target.is_classification else 1
-        self.sizes = (matrix.shape[1], outputs, recipe.members, recipe.width, recipe.depth)
+        self.sizes = (matrix.shape[1], outputs, members, recipe.width, recipe.depth)
         self.network = TabularNetwork(*self.sizes, st.random.Generator(seed))
         self.feeder = RowFeeder(self.network, matrix)
 
@@ -108,45 +109,52 @@ class Training:
             resume=resume,
             progress=progress,  # type: ignore[arg-type]
         )
-        weights = self._weigh(cycles.snapshots)
-        kept = [
-            (snapshot, float(weight))
-            for snapshot, weight in zip(cycles.snapshots, weights, strict=True)
-            if weight > 0
-        ]
-        return TrainingResult(
-            self._side_by_side([snapshot for snapshot, _ in kept]),
-            tuple(weight for _, weight in kept),
-            history,
-            self.answer_range,
-            self._settings(kept),
-        )
+        network, kept = self._mixed(cycles.snapshots)
+        history.kept_epochs = [snapshot.epoch for snapshot in kept]
+        settings = self._settings(network, kept)
+        return TrainingResult(network, history, self.answer_range, settings)
 
-    def _weigh(self, snapshots: list[Snapshot]) -> np.ndarray:
-        """The weight of each snapshot; the best one alone where none would get any."""
+    def _mixed(self, snapshots: list[Snapshot]) -> tuple[MixedNetwork, list[Snapshot]]:
+        """The snapshots and linear models that get a weight, as one network; which snapshots."""
+        linear = self._linear()
         outputs = np.stack([snapshot.outputs for snapshot in snapshots])
-        answers = self._checked_answers()
-        if self.target.is_classification:
-            weights = classification_weights(outputs, answers)
-        else:
-            weights = regression_weights(outputs[:, :, 0], answers.astype(np.float64))
-        if weights.max() <= 0:
+        weights, linear_weight = mix(
+            outputs,
+            None if linear is None else linear.outputs,
+            self._checked_answers(),
+            self.target.is_classification,
+        )
+        if weights.max() <= 0:  # as good as nothing: the best one alone
             values = [snapshot.value for snapshot in snapshots]
             weights[int(np.argmin(values))] = 1.0
-        return weights
-
-    def _side_by_side(self, snapshots: list[Snapshot]) -> TabularNetwork:
-        """One network whose members are those of all snapshots, one snapshot after the other."""
-        features, outputs, members, width, depth = self.sizes
-        network = TabularNetwork(features, outputs, members * len(snapshots), width, depth)
-        joined = {
-            name: np.concatenate(
-                [snapshot.weights[f"network.{name}"].numpy() for snapshot in snapshots]
+        kept = [each for each, weight in zip(snapshots, weights, strict=True) if weight > 0]
+        network = MixedNetwork(*self.sizes, weights[weights > 0].tolist(), linear_weight)
+        for cycle, snapshot in zip(network.cycles, kept, strict=True):
+            cycle.load_state_dict(
+                {name.removeprefix("network."): value for name, value in snapshot.weights.items()}
             )
-            for name in network.state_dict()
-        }
-        network.load_state_dict(joined)
-        return network
+        if linear is not None and linear_weight > 0:
+            network.linear.load_state_dict(self._linear_state(linear))
+        return network, kept
+
+    def _linear(self) -> LinearMembers | None:
+        """Linear models on the columns without spikes and bins."""
+        target = self.target
+        return linear_members(
+            self.feeder.matrix.numpy()[:, self.plain_columns],
+            self.answers,
+            target.n_classes if target.is_classification else 0,
+            self.train_rows,
+            self.check_rows,
+        )
+
+    def _linear_state(self, linear: LinearMembers) -> dict[str, np.ndarray]:
+        """The linear models as the state of a `MemberLinear` over all columns."""
+        features, outputs, members = self.sizes[:3]
+        weight = np.zeros((members, features, outputs), np.float32)
+        weight[:, self.plain_columns] = [model.weights for model in linear.models]
+        bias = np.stack([model.bias for model in linear.models])[:, None].astype(np.float32)
+        return {"weight": weight * np.float32(math.sqrt(features)), "bias": bias}
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be resumed, beyond what the trainer checks."""
@@ -201,13 +209,13 @@ class Training:
         (factor,) = classification_weights(outputs[None], answers)
         return outputs, log_loss(outputs * factor, answers)
 
-    def _settings(self, kept: list[tuple[Snapshot, float]]) -> dict[str, Any]:
+    def _settings(self, network: MixedNetwork, kept: list[Snapshot]) -> dict[str, Any]:
         """What was chosen, in plain words and numbers."""
         recipe = self.recipe
         is_class = self.target.is_classification
         smoothing = f"cross-entropy, label smoothing {recipe.label_smoothing:g}"
         return {
-            "members": recipe.members,
+            "members": self.sizes[2],
             "hidden layers": f"{recipe.depth} x {recipe.width}, ReLU",
             "input features": self.sizes[0],
             "loss": smoothing if is_class else "mean squared error",
@@ -215,7 +223,9 @@ class Training:
             "batch size": self.batch_size,
             "epochs planned": self.epochs,
             "networks kept": ", ".join(
-                f"epoch {snapshot.epoch} (weight {weight:.2f})" for snapshot, weight in kept
+                f"epoch {snapshot.epoch} (weight {weight:.2f})"
+                for snapshot, weight in zip(kept, network.cycle_weights, strict=True)
             ),
+            "linear models": f"weight {network.linear_weight:.2f}",
             "seed": self.seed,
         }
