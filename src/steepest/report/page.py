@@ -20,7 +20,7 @@ from steepest.train.files import write_atomically
 
 COLUMNS_UP_FRONT = 24
 MAX_COLUMNS = 240
-_UNPRINTABLE = re.compile(
+UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 )
 
@@ -61,7 +61,7 @@ def render_html(report: Report) -> str:
     )
     style = resources.files("steepest.report").joinpath("template/report.css").read_text("utf-8")
     text = environment.get_template("report.html").render(_contents(report), style=Markup(style))
-    return _UNPRINTABLE.sub("\ufffd", text)
+    return UNPRINTABLE.sub("\ufffd", text)
 
 
 def _contents(report: Report) -> Mapping[str, Any]:
