@@ -87,7 +87,10 @@ def interpolate(
     for axis, (length, new) in enumerate(zip(lengths, sizes, strict=True)):
         scale = length / new if by_size or factors is None else 1.0 / factors[axis]
         if mode in NEAREST:
-            x = _nearest(x, axis + 2, new, scale, exact=mode == "nearest-exact")
+            numbers = 2 * np.arange(new) + (mode == "nearest-exact")
+            # Whole numbers where they are known: the middle of a pixel may fall on a border.
+            places = numbers * length // (2 * new) if by_size else np.floor(numbers * (scale / 2))
+            x = _picked(x, axis + 2, np.minimum(places, length - 1).astype("int64"))
         elif (new, scale) != (length, 1.0):
             table = _weights(length, new, scale, mode, bool(align_corners), antialias)
             x = mixed_along(x, axis + 2, table)
@@ -141,12 +144,9 @@ def _factors(scale_factor: Any, dims: int, name: str) -> tuple[float, ...] | Non
     return tuple(float(each) for each in listed)
 
 
-def _nearest(x: Tensor, axis: int, new: int, scale: float, exact: bool) -> Tensor:
+def _picked(x: Tensor, axis: int, places: np.ndarray) -> Tensor:
     """Repeat, or leave out, numbers along an axis."""
-    length = x.shape[axis]
-    middle = 0.5 if exact else 0.0
-    places = np.floor((np.arange(new) + middle) * scale).astype("int64")
-    places = np.minimum(places, length - 1)
+    length, new = x.shape[axis], len(places)
     if np.array_equal(places, np.arange(length)):
         return x
     if np.array_equal(places, np.repeat(np.arange(length), new // length)):
