@@ -22,6 +22,11 @@ from steepest.kernels.nest import ContractNest
 
 Range = tuple[ir.Value, ir.Value]
 
+FETCH_TURNS = 8
+"""Turns of the reduced loop between asking for numbers and using them: about 200 cycles."""
+FAR_BYTES = 512
+"""Neighbours of a reduced loop that lie so far apart are asked for ahead."""
+
 
 def emit_contraction(writer: NestWriter, nest: ContractNest) -> None:
     """Emit the loops of a contraction around its register tiles."""
@@ -157,11 +162,15 @@ class Contraction:
             self._store(totals[at], pointer, self._mask_of(tile, n))
 
     def _accumulate(
-        self, reduced: list[Variable], totals: list[ir.Value], tile: Tile
+        self,
+        reduced: list[Variable],
+        totals: list[ir.Value],
+        tile: Tile,
+        innermost: Variable | None = None,
     ) -> list[ir.Value]:
         """Run the reduced loops, each at least once, with the totals in registers."""
         if not reduced:
-            return self._multiply(totals, tile)
+            return self._multiply(totals, tile, innermost)
         builder, variable = self.builder, reduced[0]
         before = builder.block
         head = builder.append_basic_block("k.head")
@@ -177,7 +186,7 @@ class Contraction:
         current: list[ir.Value] = list(carried)
         for turn in range(unroll):
             self.counters[variable] = builder.add(counter, integer(turn)) if turn else counter
-            current = self._accumulate(reduced[1:], current, tile)
+            current = self._accumulate(reduced[1:], current, tile, variable)
         following = builder.add(counter, integer(unroll), flags=["nsw"])
         counter.add_incoming(following, builder.block)
         for phi, value in zip(carried, current, strict=True):
@@ -194,10 +203,29 @@ class Contraction:
             return 1
         return next(n for n in (4, 2, 1) if variable.extent % n == 0)
 
-    def _multiply(self, totals: list[ir.Value], tile: Tile) -> list[ir.Value]:
+    def _fetch_ahead(
+        self, base: ir.Value, place: Affine, innermost: Variable | None, lines: int
+    ) -> None:
+        """Ask for what a later turn reads where the processor does not see it coming: far apart."""
+        if innermost is None or innermost.extent <= 2 * FETCH_TURNS:
+            return
+        step = place.step(innermost)
+        if abs(step) * self.itemsize < FAR_BYTES:
+            return
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32])
+        function = self._intrinsic("llvm.prefetch.p0", kind)
+        read, soon, data = (ir.Constant(INT32, each) for each in (0, 3, 1))
+        for line in range(lines):
+            pointer = self._moved(base, step * FETCH_TURNS + line * self.lanes)
+            self.builder.call(function, [pointer, read, soon, data])
+
+    def _multiply(
+        self, totals: list[ir.Value], tile: Tile, innermost: Variable | None
+    ) -> list[ir.Value]:
         """One turn: each row's number times each vector, added to the totals."""
         nest, result = self.nest, list(totals)
         base = self._base(nest.vector.node, nest.vector.place)
+        self._fetch_ahead(base, nest.vector.place, innermost, tile.vectors)
         loaded = [
             self._load(
                 self._moved(base, self._distance(nest.vector.place, 0, n)), self._mask_of(tile, n)
@@ -205,6 +233,7 @@ class Contraction:
             for n in range(tile.vectors)
         ]
         base = self._base(nest.broadcast.node, nest.broadcast.place)
+        self._fetch_ahead(base, nest.broadcast.place, innermost, 1)
         for row in range(tile.rows):
             pointer = self._moved(base, self._distance(nest.broadcast.place, row, 0))
             number = self.builder.load(pointer, align=self.itemsize, typ=self.number)

@@ -81,3 +81,8 @@ class Slot:
 def smaller(builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
     """The smaller of two signed integers."""
     return builder.select(builder.icmp_signed("<", left, right), left, right)
+
+
+def larger(builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
+    """The larger of two signed integers."""
+    return builder.select(builder.icmp_signed(">", left, right), left, right)

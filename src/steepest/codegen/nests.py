@@ -14,6 +14,7 @@ from steepest.codegen.indexing import emit_check, emit_scatter, emit_search
 from steepest.codegen.loops import Slot, integer
 from steepest.codegen.random_bits import emit_random
 from steepest.codegen.reductions import emit_reduction
+from steepest.codegen.segments import segments_of
 from steepest.codegen.sorting import emit_sort
 from steepest.codegen.target import Machine
 from steepest.codegen.transposition import emit_transposition, is_transposition
@@ -78,13 +79,14 @@ def emit_map(writer: NestWriter, nest: MapNest) -> None:
     if is_transposition(nest):
         emit_transposition(writer.builder, nest, writer.buffers, writer.first, writer.last)
         return
-    counters: Counters = {variable: integer(0) for variable in nest.loops}
-    with ExitStack() as stack:
-        writer.open(stack, _ordered(nest), counters, rows=bool(nest.loops))
-        values = writer.values(counters)
-        results = [(store, values.scalar(store.value)) for store in nest.stores]
-        for store, value in results:
-            values.store(store.node, store.place, value)
+    for segment in segments_of(nest.loops, [store.value for store in nest.stores]):
+        counters: Counters = {variable: integer(0) for variable in nest.loops}
+        with ExitStack() as stack:
+            writer.open(stack, _ordered(nest), counters, rows=bool(nest.loops), segment=segment)
+            values = writer.values(counters, segment)
+            results = [(store, values.scalar(store.value)) for store in nest.stores]
+            for store, value in results:
+                values.store(store.node, store.place, value)
 
 
 def emit_cumulative(writer: NestWriter, nest: CumulativeNest) -> None:

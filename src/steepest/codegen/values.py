@@ -6,6 +6,7 @@ from llvmlite import ir
 
 from steepest.codegen.emit import Emit, Scalar
 from steepest.codegen.loops import integer
+from steepest.codegen.segments import EVERYTHING, Segment
 from steepest.codegen.types import INT8, memory_type, register_type
 from steepest.graph.dtypes import DType, bfloat16, bool_, float32, int64
 from steepest.graph.node import Node
@@ -29,14 +30,22 @@ class Values:
     Args:
         buffers: the pointer to each node's numbers.
         counters: the present value of each loop's counter.
+        segment: which turns of the loops the expressions are for.
     """
 
-    def __init__(self, builder: ir.IRBuilder, buffers: dict[int, ir.Value], counters: Counters):
+    def __init__(
+        self,
+        builder: ir.IRBuilder,
+        buffers: dict[int, ir.Value],
+        counters: Counters,
+        segment: Segment = EVERYTHING,
+    ):
         self.builder = builder
         self.emit = Emit(builder)
         self._buffers = buffers
         self._counters = counters
         self._made: dict[tuple[int, int], Scalar] = {}
+        self._segment = segment
         self._guard: ir.Value | None = None
 
     def scalar(self, expression: Expression) -> Scalar:
@@ -121,18 +130,28 @@ class Values:
             self._guard = before
 
     def _guarded(self, expression: Guarded) -> Scalar:
+        known = [self._segment.is_inside(*each) for each in expression.ranges]
+        if all(known):
+            return self.scalar(expression.value)
+        if False in known:
+            return self.emit.number(0, expression.dtype)
         holds: ir.Value | None = None
-        for affine, low, high in expression.ranges:
+        for inside, (affine, low, high) in zip(known, expression.ranges, strict=True):
+            if inside:
+                continue
             place = self.place(affine)
             above = self.builder.icmp_signed(">=", place, integer(low))
-            inside = self.builder.and_(above, self.builder.icmp_signed("<", place, integer(high)))
-            holds = inside if holds is None else self.builder.and_(holds, inside)
+            within = self.builder.and_(above, self.builder.icmp_signed("<", place, integer(high)))
+            holds = within if holds is None else self.builder.and_(holds, within)
         assert holds is not None
         value = self._under(holds, expression.value)
         zero = self.emit.number(0, expression.dtype)
         return self.emit.select(Scalar(self.emit, holds, bool_), value, zero)
 
     def _choice(self, expression: Choice) -> Scalar:
+        part = self._segment.part_of(expression)
+        if part is not None:
+            return self.scalar(part)
         place = self.place(expression.place)
         result: Scalar | None = None
         start = 0

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 from llvmlite import ir
 
-from steepest.codegen.loops import integer, loop
+from steepest.codegen.loops import integer, larger, loop, smaller
+from steepest.codegen.segments import EVERYTHING, Segment
 from steepest.codegen.target import Machine
 from steepest.codegen.values import Counters, Values
 from steepest.kernels.affine import Variable
@@ -31,15 +32,26 @@ class NestWriter:
     last: ir.Value
     machine: Machine
 
-    def values(self, counters: Counters) -> Values:
+    def values(self, counters: Counters, segment: Segment = EVERYTHING) -> Values:
         """Emits expressions at the present turn of the loops."""
-        return Values(self.builder, self.buffers, counters)
+        return Values(self.builder, self.buffers, counters, segment)
 
     def open(
-        self, stack: ExitStack, loops: Sequence[Variable], counters: Counters, *, rows: bool
+        self,
+        stack: ExitStack,
+        loops: Sequence[Variable],
+        counters: Counters,
+        *,
+        rows: bool,
+        segment: Segment = EVERYTHING,
     ) -> None:
         """Open loops, outermost first, until `stack` closes; `rows`: the first is over the rows."""
         for n, variable in enumerate(loops):
-            low = self.first if rows and n == 0 else integer(0)
-            high = self.last if rows and n == 0 else integer(variable.extent)
+            start, stop = segment.bounds.get(variable, (0, variable.extent))
+            low, high = integer(start), integer(stop)
+            if rows and n == 0:
+                low, high = self.first, self.last
+                if variable in segment.bounds:
+                    low = larger(self.builder, low, integer(start))
+                    high = smaller(self.builder, high, integer(stop))
             counters[variable] = stack.enter_context(loop(self.builder, low, high))

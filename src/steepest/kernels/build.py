@@ -10,6 +10,7 @@ from steepest.graph.types import TensorType
 from steepest.kernels.affine import Affine, Variable, linear, row_major, variable_index
 from steepest.kernels.expression import Apply, Expression, Load, Number
 from steepest.kernels.folding import fold_nests
+from steepest.kernels.layout import Layout
 from steepest.kernels.nest import (
     CheckNest,
     ContractNest,
@@ -23,7 +24,7 @@ from steepest.kernels.nest import (
     SortNest,
     Store,
 )
-from steepest.kernels.reading import Index, NeedsBuffer, Reader
+from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reader
 from steepest.kernels.rewriting import check_supported, contiguous_vectors, sizes_of, wide_sums
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
@@ -39,12 +40,14 @@ class Builder:
     Attributes:
         graph: the graph, with operands turned and widened as the nests want them.
         stored: the ids of the nodes that have a buffer.
+        layout: how the numbers lie in the buffers.
         faults: stands for the buffer in which operands out of range are noted.
     """
 
     def __init__(self, graph: Graph):
         self.graph = contiguous_vectors(wide_sums(check_supported(graph)))
         self.stored = Storage(self.graph).stored
+        self.layout = Layout(self.graph)
         self.faults = make_input("faults", TensorType((1,), uint8))
         self._checked: set[tuple[int, int, int | None]] = set()
 
@@ -58,6 +61,8 @@ class Builder:
         while True:
             try:
                 return self._nests()
+            except NeedsPlainBuffer as request:
+                self.layout.keep_plain(request.node)
             except NeedsBuffer as request:
                 self.stored.add(id(request.node))
 
@@ -74,7 +79,7 @@ class Builder:
 
     def nests_of(self, node: Node) -> list[Nest]:
         """The nests that fill the buffer of a node."""
-        reader = Reader(self.stored)
+        reader = Reader(self.stored, self.layout)
         if not is_mapped(node) and any(each.tensor_type.size == 0 for each in node.operands):
             return [self._of_nothing(node, reader)]
         rules = {
@@ -98,12 +103,12 @@ class Builder:
         """One nest for nodes of one shape; later ones use the numbers of earlier ones at once."""
         shape = nodes[0].tensor_type.shape
         loops, index = _loops(shape)
-        reader = Reader(self.stored)
+        reader = Reader(self.stored, self.layout)
         stores = []
         for node in nodes:
             value = reader.compute(node, index)
             reader.keep(node, index, value)
-            stores.append(Store(node, linear(index, shape), value))
+            stores.append(Store(node, self.layout.place(node, index), value))
         return MapNest(nodes[0], loops, tuple(stores))
 
     def _of_nothing(self, node: Node, reader: Reader) -> Nest:
@@ -132,7 +137,7 @@ class Builder:
             return []
         self._checked.add(key)
         loops, index = _loops(checked.tensor_type.shape)
-        value = Reader(self.stored).read(checked, index)
+        value = Reader(self.stored, self.layout).read(checked, index)
         return [CheckNest(node, loops, value, low, high, self.faults)]
 
     def _reduce(self, node: Node, reader: Reader) -> Nest:
@@ -159,7 +164,7 @@ class Builder:
 
         left, right = operand(0, left_letters), operand(1, right_letters)
         indices = tuple(variable_index(variables[each]) for each in output)
-        place = linear(indices, node.tensor_type.shape)
+        place = self.layout.place(node, indices)
         loops = tuple(variables[each] for each in output if variables[each].extent > 1)
         reduced = tuple(
             each for letter, each in variables.items() if letter not in output and each.extent != 1

@@ -74,12 +74,15 @@ class Nest:
         """How many neighbouring numbers of `node` a row writes; `None` if rows are interleaved."""
         if self.rows == 1:
             return node.tensor_type.size
-        size = node.tensor_type.size // self.rows
         row = self.loops[0]
+        sizes = {place.step(row) for written, place in self.places() if written is node}
+        if len(sizes) != 1:
+            return None
+        (size,) = sizes
         for written, place in self.places():
             if written is node:
                 low, high = place.without(row).bounds()
-                if place.step(row) != size or low < 0 or high >= size:
+                if low < 0 or high >= size:
                     return None
         return size
 

@@ -6,7 +6,7 @@ operand. So a chain of elementwise and movement operations becomes one expressio
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from steepest.kernels.expression import (
     Position,
 )
 from steepest.ops import indexing, movement, sources, windows
+
+if TYPE_CHECKING:
+    from steepest.kernels.layout import Layout
 
 Index = tuple[Affine, ...]
 
@@ -113,15 +116,21 @@ class NeedsBuffer(Exception):  # noqa: N818 - a request, not an error
         self.node = node
 
 
+class NeedsPlainBuffer(NeedsBuffer):
+    """A node is read as if its rows followed each other without padding."""
+
+
 class Reader:
     """Builds expressions for values at indices; equal ones are made once.
 
     Args:
         stored: the nodes that have a buffer.
+        layout: how their numbers lie.
     """
 
-    def __init__(self, stored: set[int]):
+    def __init__(self, stored: set[int], layout: Layout):
         self._stored = stored
+        self._layout = layout
         self._made: dict[Any, Expression] = {}
 
     def read(self, node: Node, index: Index) -> Expression:
@@ -149,8 +158,7 @@ class Reader:
             # No turn of any loop comes here, or its result is not used: there is nothing to read.
             return Number(node.tensor_type.dtype, 0)
         if node.is_input or id(node) in self._stored:
-            shape = node.tensor_type.shape
-            return Load(node.tensor_type.dtype, node, linear(index, shape))
+            return Load(node.tensor_type.dtype, node, self._layout.place(node, index))
         return self._compute(node, index)
 
     def _compute(self, node: Node, index: Index) -> Expression:
@@ -173,6 +181,8 @@ class Reader:
             return self.read(operand, inner)
         if not operand.is_input and id(operand) not in self._stored:
             raise NeedsBuffer(operand)
+        if self._layout.is_padded(operand):
+            raise NeedsPlainBuffer(operand)
         return Load(node.tensor_type.dtype, operand, linear(index, node.tensor_type.shape))
 
     def _transpose(self, node: Node, index: Index) -> Expression:
@@ -249,8 +259,8 @@ class Reader:
         shape = operand.tensor_type.shape
         if operand.tensor_type.size == 0:
             return Number(operand.tensor_type.dtype, 0)
-        step = row_major(shape)[axis]
-        place = linear(index, shape)
+        step = self._layout.steps(operand)[axis]
+        place = self._layout.place(operand, index)
         return Load(operand.tensor_type.dtype, operand, place, ((where, step, shape[axis]),))
 
     def _full(self, node: Node, _: Index) -> Expression:

@@ -12,7 +12,7 @@ import dataclasses
 
 from steepest.kernels.build import Builder
 from steepest.kernels.expression import walk
-from steepest.kernels.nest import CheckNest, MapNest, Nest
+from steepest.kernels.nest import CheckNest, ContractNest, MapNest, Nest, ScatterNest
 from steepest.kernels.storage import is_mapped
 from steepest.kernels.tuning import USUAL, Tuning
 from steepest.kernels.updates import Updates, candidates, order_updates, reads_what_it_writes
@@ -126,11 +126,26 @@ def _divide(group: Group, tuning: Tuning) -> None:
     neighbours = -(-tuning.share_bytes // smallest)
     unit = group.unit = -(-neighbours // tile) * tile
     group.is_serial = group.rows <= unit or group.work < tuning.small_group
-    if len(group.nests) == 1 and tuning.block_bytes > 1:
+    is_alone = len(group.nests) == 1 and tuning.block_bytes > 1
+    # A scatter goes through all its updates for every block.
+    scatters = any(isinstance(nest, ScatterNest) for nest in group.nests)
+    if is_alone or scatters or _largest_panel(group) > tuning.panel_bytes:
         group.block = group.rows
         return
     step = -(-tuning.block_rows // unit) * unit
     group.block = max(1, tuning.block_bytes // max(1, sum(row_bytes)) // step) * step
+
+
+def _largest_panel(group: Group) -> int:
+    """The bytes that a contraction of the group reads again for every block of rows."""
+    return max(
+        (
+            nest.vector.node.tensor_type.nbytes
+            for nest in group.nests
+            if isinstance(nest, ContractNest)
+        ),
+        default=0,
+    )
 
 
 def _place_commit(groups: list[Group], updates: Updates) -> None:

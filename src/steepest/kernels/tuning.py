@@ -14,6 +14,8 @@ class Tuning:
         small_group: nanoseconds of work below which one thread runs a whole group of nests.
         block_bytes: how much the rows may write that pass through a group's nests together, so
             that the next nest finds them in cache.
+        panel_bytes: where a contraction of the group reads more than this for every block, so that
+            a block would drive the next one's numbers out of cache, rows are not blocked.
         block_rows: blocks are of a multiple of so many rows, where there are that many.
         share_bytes: a thread gets at least so many neighbouring bytes (a cache line), so that no
             two threads write to one line.
@@ -23,11 +25,14 @@ class Tuning:
     small_program: float = 20_000.0
     small_group: float = 2_000.0
     block_bytes: int = 131_072
+    panel_bytes: int = 524_288
     block_rows: int = 48
     share_bytes: int = 64
     guard_bytes: int = 0
 
 
 USUAL = Tuning()
-FINEST = Tuning(small_program=0, small_group=0, block_bytes=1, block_rows=1, share_bytes=1)
+FINEST = Tuning(
+    small_program=0, small_group=0, block_bytes=1, panel_bytes=2**62, block_rows=1, share_bytes=1
+)
 """Every group divided among all threads and into the smallest blocks: for tests."""

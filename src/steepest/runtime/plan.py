@@ -33,6 +33,7 @@ class Plan:
     def __init__(self, builder: Builder, made: Schedule, guard_bytes: int = 0):
         graph = builder.graph
         self._guard_bytes = guard_bytes
+        self._layout = builder.layout
         self.places = {id(node): Place(n, 0) for n, node in enumerate(graph.inputs)}
         constants = builder.constants()
         known = {id(node) for node in (*graph.inputs, *constants)}
@@ -77,7 +78,7 @@ class Plan:
 
     def _add(self, node: Node) -> None:
         self.places[id(node)] = Place(self._arena_slot, self._size)
-        bytes_in_lines = -(-node.tensor_type.nbytes // LINE) * LINE
+        bytes_in_lines = -(-self._layout.nbytes(node) // LINE) * LINE
         self._size += max(bytes_in_lines, LINE) + self._guard_bytes
 
     def view(self, node: Node) -> np.ndarray:
@@ -88,14 +89,19 @@ class Plan:
 
     def temporaries(self) -> list[np.ndarray]:
         """The memory that a run writes before it reads it; a test fills it with NaN."""
-        return [self.view(node) for node in self._temporaries]
+        found = []
+        for node in self._temporaries:
+            start = self.places[id(node)].offset
+            whole = self.arena[start : start + self._layout.nbytes(node)]
+            found.append(whole.view(node.tensor_type.dtype.storage))
+        return found
 
     def unused(self) -> np.ndarray:
         """Which bytes of the arena belong to no buffer; a test watches them."""
         free = np.ones(self.arena.shape, bool)
         for node in (*self._fixed, *self._temporaries):
             start = self.places[id(node)].offset
-            free[start : start + node.tensor_type.nbytes] = False
+            free[start : start + self._layout.nbytes(node)] = False
         return free
 
     def _pick(self, builder: Builder, updates: Mapping[int, Node]) -> list[tuple[int, bool]]:

@@ -1,0 +1,88 @@
+"""Splits loops where what is read changes: at the joints of a concatenation, at a padding's edge.
+
+Inside a segment it is known which part of a `Choice` is read and whether a `Guarded` number is
+inside its ranges, so the loop's body needs no selection and is a plain copy where it can be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+from steepest.kernels.affine import Affine, Variable
+from steepest.kernels.expression import Choice, Expression, Guarded, walk
+
+MOST_SEGMENTS = 9
+
+Bounds = dict[Variable, tuple[int, int]]
+"""First and last value (exclusive) of each loop that was split."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A part of the turns of a nest's loops, in which selections are known.
+
+    Attributes:
+        bounds: of the loops that were split.
+    """
+
+    bounds: Bounds
+
+    def range_of(self, place: Affine) -> tuple[int, int] | None:
+        """The smallest and largest value of a place that one split loop moves; `None` if not so."""
+        if len(place.terms) != 1 or place.terms[0][1] != 1:
+            return (place.constant, place.constant) if not place.terms else None
+        variable = place.terms[0][0]
+        if variable not in self.bounds:
+            return None
+        low, high = self.bounds[variable]
+        return place.constant + low, place.constant + high - 1
+
+    def is_inside(self, place: Affine, low: int, high: int) -> bool | None:
+        """Whether a place is in [low, high) everywhere (True) or nowhere (False)."""
+        found = self.range_of(place)
+        if found is None:
+            return None
+        if low <= found[0] and found[1] < high:
+            return True
+        return False if found[1] < low or found[0] >= high else None
+
+    def part_of(self, choice: Choice) -> Expression | None:
+        """The one part of a choice that is read here."""
+        start = 0
+        for end, part in zip(choice.ends, choice.values, strict=True):
+            if self.is_inside(choice.place, start, end):
+                return part
+            start = end
+        return None
+
+
+EVERYTHING = Segment({})
+
+
+def segments_of(loops: Sequence[Variable], values: Sequence[Expression]) -> list[Segment]:
+    """The segments of a nest; one of everything where nothing is selected or too much is."""
+    cuts: dict[Variable, set[int]] = {}
+    for value in values:
+        for each in walk(value):
+            if isinstance(each, Choice):
+                _cut(cuts, each.place, (0, *each.ends))
+            elif isinstance(each, Guarded):
+                for place, low, high in each.ranges:
+                    _cut(cuts, place, (low, high))
+    spans: list[list[tuple[Variable, tuple[int, int]]]] = []
+    for variable in loops:
+        inner = sorted(each for each in cuts.get(variable, ()) if 0 < each < variable.extent)
+        if variable in cuts:
+            borders = [0, *inner, variable.extent]
+            spans.append([(variable, each) for each in itertools.pairwise(borders)])
+    found = [Segment(dict(each)) for each in itertools.product(*spans)]
+    return found if len(found) <= MOST_SEGMENTS else [EVERYTHING]
+
+
+def _cut(cuts: dict[Variable, set[int]], place: Affine, borders: Sequence[int]) -> None:
+    """Note where a loop that moves a place alone crosses the borders."""
+    if len(place.terms) == 1 and place.terms[0][1] == 1:
+        variable = place.terms[0][0]
+        cuts.setdefault(variable, set()).update(each - place.constant for each in borders)
