@@ -31,12 +31,17 @@ app = typer.Typer(
 )
 
 DATA_PANEL = "How the table is read"
+IMAGES_PANEL = "Images"
 TRAINING_PANEL = "How the network is trained"
 OUTPUT_PANEL = "What is shown"
 
 Data = Annotated[
     Path,
-    typer.Argument(metavar="DATA", help="A table: CSV, TSV (also .gz), Parquet or Arrow/Feather."),
+    typer.Argument(
+        metavar="DATA",
+        help="A table (CSV, TSV, also .gz, Parquet or Arrow/Feather), or images: a folder with a "
+        "folder for each class, IDX or NPZ files, or a table of file names.",
+    ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder made by `steepest train`.")]
 Delimiter = Annotated[
@@ -101,7 +106,7 @@ def steepest(
         ),
     ] = False,
 ) -> None:
-    """Train a neural network on a table, with one command.
+    """Train a neural network on a table or on images, with one command.
 
     \b
     [bold]First steps[/bold]
@@ -109,6 +114,7 @@ def steepest(
       steepest predict houses-model new.csv -o predictions.csv
       steepest evaluate houses-model other.csv       how good is it on other rows?
       steepest summary houses-model                  what is inside?
+      steepest train flowers                         a folder of images for each class
 
     `steepest COMMAND --help` tells more about each.
     """
@@ -118,8 +124,14 @@ def steepest(
 def train(
     data: Data,
     target: Annotated[
-        str, typer.Option("--target", "-t", metavar="COLUMN", help="The column to predict.")
-    ],
+        str | None,
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="COLUMN",
+            help="The column to predict. A table needs it; folders of images do not.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -163,8 +175,7 @@ def train(
         float,
         typer.Option(
             metavar="SHARE",
-            help="Share of the rows kept away for the final measurement.",
-            rich_help_panel=DATA_PANEL,
+            help="Share of the rows or images kept away for the final measurement.",
         ),
     ] = 0.2,
     time_column: Annotated[
@@ -188,7 +199,7 @@ def train(
         typer.Option(
             min=1,
             metavar="N",
-            help="How often the network goes through the training rows, at most.",
+            help="How often the network goes through the training rows or images, at most.",
             rich_help_panel=TRAINING_PANEL,
         ),
     ] = None,
@@ -201,14 +212,49 @@ def train(
             rich_help_panel=TRAINING_PANEL,
         ),
     ] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the images, or HEIGHTxWIDTH; chosen from the images if not given.",
+            rich_help_panel=IMAGES_PANEL,
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="lenet, resnet20, resnet56, resnet18, resnet34, resnet50, vgg11, mobilenet_v2 or "
+            "efficientnet_lite0; chosen by the images if not given.",
+            rich_help_panel=IMAGES_PANEL,
+        ),
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            help="Whether training images may be mirrored; by default all but small grey ones, "
+            "which may be characters.",
+            rich_help_panel=IMAGES_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    augment: Annotated[
+        bool,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Whether training images are changed a little each time they are shown.",
+            rich_help_panel=IMAGES_PANEL,
+        ),
+    ] = True,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train a network on a table, measure it on rows kept away, and save model and report.
+    """Train a network on a table or on images, measure it on data kept away, save model and report.
 
     Nothing else has to be said: column types, missing values, categories, dates, the task, the
-    network and when to stop are found out, and what was decided is shown.
+    size of images, the network and when to stop are found out, and what was decided is shown.
 
     \b
     [bold]Examples[/bold]
@@ -216,33 +262,34 @@ def train(
       steepest train mails.parquet --target is_spam --output spam-model --seed 7
       steepest train sales.csv --target units --time-column date --column store=category
       steepest train houses.csv --target price --json > result.json
+      steepest train flowers                with flowers/rose/1.jpg, flowers/tulip/2.jpg, ...
+      steepest train labels.csv --target species --size 64    with a column of image files
 
     The folder then holds the model and [bold]report.html[/bold], a page to look at in a browser.
     Ctrl-C ends training early and keeps what was learned; --resume goes on from there.
     """
     shown = Output(as_json, quiet)
     with failures_reported(shown, debug):
+        from steepest.cli import commands
         from steepest.cli.tables import TextFormat
-        from steepest.cli.train import TrainRequest, train_command
+        from steepest.cli.train import TrainRequest
 
-        train_command(
-            TrainRequest(
-                data=data,
-                target=target,
-                output=output,
-                overwrite=overwrite,
-                resume=resume,
-                task=task,
-                columns=tuple(column or ()),
-                text_format=TextFormat(delimiter, encoding, rename_duplicates),
-                test_fraction=test_fraction,
-                time_column=time_column,
-                group_column=group_column,
-                epochs=epochs,
-                seed=seed,
-            ),
-            shown,
+        request = TrainRequest(
+            data=data,
+            target=target or "",
+            output=output,
+            overwrite=overwrite,
+            resume=resume,
+            task=task,
+            columns=tuple(column or ()),
+            text_format=TextFormat(delimiter, encoding, rename_duplicates),
+            test_fraction=test_fraction,
+            time_column=time_column,
+            group_column=group_column,
+            epochs=epochs,
+            seed=seed,
         )
+        commands.train(request, commands.ImageOptions(size, network, flip, augment), shown)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -256,7 +303,7 @@ def evaluate(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Measure a trained network on a table that has the target column too.
+    """Measure a trained network on a table that has the target column too, or on labelled images.
 
     \b
     [bold]Examples[/bold]
@@ -265,11 +312,11 @@ def evaluate(
     """
     shown = Output(as_json, quiet)
     with failures_reported(shown, debug):
-        from steepest.cli.evaluate import evaluate_command
+        from steepest.cli import commands
         from steepest.cli.tables import TextFormat
 
         text_format = TextFormat(delimiter, encoding, rename_duplicates)
-        evaluate_command(model, data, text_format, shown)
+        commands.evaluate(model, data, text_format, shown)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -302,7 +349,10 @@ def predict(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Predict the target for every row of a table.
+    """Predict the target for every row of a table, or the class of every image.
+
+    DATA is a table for a model of tables; an image file, a folder of images or a table of file
+    names for a model of images.
 
     One row comes out for each row of DATA, in the same order: the prediction and, for classes, the
     probability of each. Missing values and unseen categories are no error; they are counted.
@@ -315,11 +365,11 @@ def predict(
     """
     shown = Output(as_json, quiet)
     with failures_reported(shown, debug):
-        from steepest.cli.predict import predict_command
+        from steepest.cli import commands
         from steepest.cli.tables import TextFormat
 
         text_format = TextFormat(delimiter, encoding, rename_duplicates)
-        predict_command(model, data, output, tuple(keep or ()), text_format, shown)
+        commands.predict(model, data, output, tuple(keep or ()), text_format, shown)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -333,9 +383,9 @@ def summary(model: Model, as_json: Json = False, debug: Debug = False) -> None:
     """
     shown = Output(as_json)
     with failures_reported(shown, debug):
-        from steepest.cli.summary import summary_command
+        from steepest.cli import commands
 
-        summary_command(model, shown)
+        commands.summary(model, shown)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -72,16 +72,16 @@ def kinds_of(choices: tuple[str, ...]) -> dict[str, str]:
     return kinds
 
 
-def check_output(path: Path, source: Path) -> None:
+def check_output(path: Path, source: Path, endings: tuple[str, ...] = ENDINGS) -> None:
     """Refuse a file for a table that could not be written, before any work is done.
 
     Raises:
         UsageError: an unknown ending, a folder that does not exist, or the input itself.
     """
-    if path.suffix.lower() not in ENDINGS:
+    if path.suffix.lower() not in endings:
         raise UsageError(
             f"--output {str(path)!r}: the ending decides the format; use one of "
-            f"{', '.join(ENDINGS)}."
+            f"{', '.join(endings)}."
         )
     if path.is_dir():
         raise UsageError(f"--output {str(path)!r} is a folder; give the path of a file.")

@@ -268,7 +268,7 @@ def _show(request: TrainRequest, report: Report, model: TableModel, output: Outp
         output.line(f"next    steepest predict {quote(str(request.folder))} new.csv -o out.csv")
 
 
-def show_scores(report: Report, output: Output) -> None:
+def show_scores(report: Report, output: Output, rows_name: str = "test rows") -> None:
     """Print the metrics of the network and the baselines on the test part."""
     rows = []
     for name in report.model.metrics:
@@ -278,7 +278,8 @@ def show_scores(report: Report, output: Output) -> None:
             for each in report.predictors
         ]
         rows.append([facts.label, *cells])
-    headings = [f"on {len(report.y_true):,} test rows", *(each.name for each in report.predictors)]
+    names = [each.name for each in report.predictors]
+    headings = [f"on {len(report.y_true):,} {rows_name}", *names]
     output.table(headings, rows)
 
 

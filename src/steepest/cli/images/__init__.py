@@ -1,0 +1,1 @@
+"""The commands on images; `cli/commands.py` calls them where there are images."""

@@ -1,0 +1,283 @@
+"""`steepest train IMAGES`: from a folder of images to a model and its report, in one command."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import typer
+
+from steepest.cli.failures import EXIT_INTERRUPTED, UsageError
+from steepest.cli.folders import (
+    CHECKPOINT,
+    REPORT,
+    RESULT,
+    check_folder,
+    default_folder,
+    forget_checkpoint,
+)
+from steepest.cli.output import Output, to_json
+from steepest.cli.train import CHECKPOINT_SECONDS, Stopwatch, show_scores
+from steepest.data.images import Augmentation, PreparedImages, prepare_images
+from steepest.models.images import ImageModel
+from steepest.report import Command
+from steepest.report.images import ImageReport, ImageRun, collect_images, write_image_html
+from steepest.report.images.page import image_findings, image_verdict
+from steepest.report.numbers import count, duration
+from steepest.train.checkpoint import Checkpoint
+from steepest.train.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageRequest:
+    """What was asked for on the command line; see the help of `steepest train`."""
+
+    data: Path
+    target: str | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    resume: bool = False
+    test_fraction: float = 0.2
+    epochs: int | None = None
+    seed: int = 0
+    size: str | None = None
+    network: str | None = None
+    flip: bool | None = None
+    augment: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """The folder for model and report."""
+        return self.output or default_folder(Path(self.data.resolve().name))
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width asked for.
+
+        Raises:
+            UsageError: no size.
+        """
+        if self.size is None:
+            return None
+        parts = self.size.lower().split("x")
+        if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+            raise UsageError(
+                f"--size {self.size!r}: give a side in pixels, such as 64, or height x width, such "
+                "as 64x96."
+            )
+        return int(parts[0]), int(parts[-1])
+
+
+def train_images_command(request: ImageRequest, output: Output) -> None:
+    """Train, save, measure and report; print what came of it.
+
+    With `--json`, see `result_object`. Ctrl-C during training keeps the model as it is then and
+    the checkpoint to go on from, and ends with exit code 130.
+    """
+    watch = Stopwatch()
+    if not 0 < request.test_fraction < 1:
+        raise UsageError(
+            f"--test-fraction {request.test_fraction:g}: must be above 0 and below 1, such as 0.2."
+        )
+    sides = request.sides
+    folder = request.folder
+    check_folder(folder, request.overwrite, request.resume)
+    prepared = _prepare(request, sides, output)
+    watch.lap("reading")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not request.resume:
+        forget_checkpoint(folder)
+    checkpoint: Any = Checkpoint(folder / CHECKPOINT, None, every_seconds=CHECKPOINT_SECONDS)
+    model = ImageModel.fit(
+        prepared,
+        network=request.network,
+        epochs=request.epochs,
+        seed=request.seed,
+        augmentation=_augmentation(request, prepared),
+        progress="auto" if output.is_talking else "none",
+        checkpoint=checkpoint,
+        resume=request.resume,
+    )
+    watch.lap("training")
+    if model.history.epochs == 0:
+        _say_how_to_resume(request, model, output)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    model.save(folder)
+    if not model.history.interrupted:
+        forget_checkpoint(folder)
+    report = _report(request, prepared, model, watch)
+    write_image_html(report, folder / REPORT)
+    _show(request, report, model, output)
+    result = result_object(request, prepared, report, model)
+    write_atomically(folder / RESULT, to_json(result).encode())
+    output.object(result)
+    if model.history.interrupted:
+        _say_how_to_resume(request, model, output)
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _prepare(
+    request: ImageRequest, sides: tuple[int, int] | None, output: Output
+) -> PreparedImages:
+    """Find, decode and split the images, and say what was found."""
+    prepared = prepare_images(
+        request.data,
+        request.target,
+        size=sides,
+        test=request.test_fraction,
+        seed=request.seed,
+    )
+    for note in prepared.notes:
+        output.note(note)
+    height, width = prepared.size
+    kind = "grey" if prepared.channels == 1 else "colour"
+    output.say(
+        f"{request.data.name}: {count(len(prepared.images), 'image')} of "
+        f"{count(len(prepared.classes), 'class', 'classes')}, as {height} x {width} {kind} pixels"
+    )
+    output.say(
+        f"{len(prepared.train):,} images to learn from, {len(prepared.validation):,} to watch, "
+        f"{len(prepared.test):,} kept away for the final measurement"
+    )
+    return prepared
+
+
+def _augmentation(request: ImageRequest, prepared: PreparedImages) -> Augmentation:
+    """What is done to training images, by default and by the options."""
+    if not request.augment:
+        return Augmentation()
+    chosen = Augmentation.for_images(prepared.size, prepared.channels)
+    return chosen if request.flip is None else dataclasses.replace(chosen, flip=request.flip)
+
+
+def _report(
+    request: ImageRequest, prepared: PreparedImages, model: ImageModel, watch: Stopwatch
+) -> ImageReport:
+    """Measure the network and the baselines on the test part."""
+    run = ImageRun(
+        prepared,
+        model,
+        request.data.resolve().name,
+        target=request.target or "class",
+        split_note=(
+            f"Images were assigned at random (seed {request.seed}) where the folders do not say "
+            "otherwise, classes in equal shares, duplicates to the same part."
+        ),
+        commands=_commands(request),
+        versions=_versions(),
+        seed=request.seed,
+        created=f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
+    )
+    report = collect_images(run)
+    watch.lap("measuring")
+    base = dataclasses.replace(report.base, durations=dict(watch.seconds))
+    return dataclasses.replace(report, base=base)
+
+
+def _commands(request: ImageRequest) -> list[Command]:
+    folder = quote(str(request.folder))
+    code = f"""from steepest.models import ImageModel
+
+model = ImageModel.load({str(request.folder)!r})
+model.predict("new-photo.jpg")"""
+    return [
+        Command("Tell what is on new images", f"steepest predict {folder} photos -o answers.csv"),
+        Command("Measure it on other images", f"steepest evaluate {folder} other-folder"),
+        Command("See what it is made of", f"steepest summary {folder}"),
+        Command("Use it from Python", code),
+        Command("Train it again, to the same bits", train_line(request, "--overwrite")),
+    ]
+
+
+def train_line(request: ImageRequest, extra: str = "") -> str:
+    """The command line of this training."""
+    words = ["steepest", "train", str(request.data)]
+    named = {
+        "--target": request.target,
+        "--output": request.output,
+        "--size": request.size,
+        "--network": request.network,
+        "--epochs": request.epochs,
+    }
+    words += [word for name, value in named.items() if value for word in (name, str(value))]
+    if request.flip is not None:
+        words.append("--flip" if request.flip else "--no-flip")
+    if not request.augment:
+        words.append("--no-augment")
+    if request.test_fraction != ImageRequest.test_fraction:
+        words += ["--test-fraction", f"{request.test_fraction:g}"]
+    words += ["--seed", str(request.seed)]
+    return " ".join([*map(quote, words), *([extra] if extra else [])])
+
+
+def _versions() -> dict[str, str]:
+    packages = {"steepest": "steepest", "NumPy": "numpy", "Pillow": "pillow"}
+    found = {name: version(package) for name, package in packages.items()}
+    return {**found, "Python": platform.python_version()}
+
+
+def _show(request: ImageRequest, report: ImageReport, model: ImageModel, output: Output) -> None:
+    """Print the verdict, the metrics beside the baselines, and where things are."""
+    verdict = image_verdict(report)
+    output.line(" ".join(part for part in (verdict.sentence, verdict.caution) if part))
+    output.line()
+    show_scores(report.base, output, "test images")
+    output.line()
+    for finding in image_findings(report):
+        output.line(f"{finding.name}: {finding.text}")
+    output.line()
+    seconds = report.base.durations["training"]
+    output.line(f"model   {request.folder}  ({duration(seconds)} of training)")
+    output.line(f"report  {request.folder / REPORT}")
+    if not model.history.interrupted:
+        output.line(f"next    steepest predict {quote(str(request.folder))} photos -o answers.csv")
+
+
+def _say_how_to_resume(request: ImageRequest, model: ImageModel, output: Output) -> None:
+    epochs = model.history.epochs
+    kept = f"the model of that moment is in {request.folder}" if epochs else "no model was saved"
+    output.warn(
+        f"stopped by Ctrl-C after {count(epochs, 'epoch')}; {kept}. Go on with:\n"
+        f"  {train_line(request, '--resume')}"
+    )
+
+
+def result_object(
+    request: ImageRequest, prepared: PreparedImages, report: ImageReport, model: ImageModel
+) -> Mapping[str, Any]:
+    """What `--json` prints.
+
+    `metrics` holds the measures on the test part of `"network"`, `"linear"` and `"constant"`;
+    `refused` is about each file that was left out; `seconds` is by activity.
+    """
+    base = report.base
+    predictors = dict(zip(("network", "linear", "constant"), base.predictors, strict=True))
+    return {
+        "model": str(request.folder),
+        "report": str(request.folder / REPORT),
+        "data": str(request.data),
+        "target": base.target,
+        "task": base.task,
+        "classes": list(prepared.classes),
+        "images": base.rows,
+        "size": list(prepared.size),
+        "channels": prepared.channels,
+        "parts": base.split_sizes,
+        "network": model.network_name,
+        "epochs": model.history.epochs,
+        "best_epoch": model.history.best_epoch,
+        "interrupted": model.history.interrupted,
+        "metrics": {name: dict(each.metrics) for name, each in predictors.items()},
+        "findings": [dataclasses.asdict(finding) for finding in image_findings(report)],
+        "notes": list(prepared.notes),
+        "refused": list(prepared.refused),
+        "seed": request.seed,
+        "seconds": base.durations,
+        "version": version("steepest"),
+    }
