@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from steepest.codegen import target
 from steepest.codegen.target import Machine
 from steepest.runtime import executable
+
+ROOT = Path(__file__).parents[2]
+
+if str(ROOT) not in sys.path:
+    # The benchmarks are a package beside `src`.
+    sys.path.insert(0, str(ROOT))
 
 MACHINES = {
     "avx512": target.AVX512,
