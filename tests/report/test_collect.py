@@ -43,6 +43,7 @@ def history() -> History:
         figures = {"loss": 0.9**epoch, "val_loss": 0.92**epoch, "val_rmse": 100.0, "lr": 0.1}
         recorded.add(figures, 0.5)
     recorded.best_epoch = 9
+    recorded.kept_epochs = [2, 9]
     return recorded
 
 
@@ -83,7 +84,9 @@ def test_regression_measures_are_those_of_the_test_part() -> None:
     assert report.history.validation_metrics == {"rmse": [100.0] * 10}
     assert (report.history.best_epoch, report.history.planned_epochs) == (9, 50)
     assert report.history.learning_rate == [0.1] * 10
-    assert "houses.csv" in render_html(report)
+    page = render_html(report)
+    assert "houses.csv" in page
+    assert "The weights of epochs 2 and 9 were kept." in page
 
 
 def test_importance_finds_what_the_network_uses() -> None:

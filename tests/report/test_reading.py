@@ -91,6 +91,17 @@ def test_negative_losses_are_read_by_their_descent() -> None:
     assert names([*falling, *falling], rising) == ["Overfitting"]
 
 
+def test_overfitting_says_which_weights_were_kept() -> None:
+    fall = descent(0.1)[:20]
+    validation = [*fall, *[fall[-1] * 1.3] * 20]
+    curves = History(descent(0.09), validation, {}, 20, 40, kept_epochs=[5, 20])
+    (finding,) = read_curves(regression_report(history=curves))
+    assert finding.text.startswith("After epoch 20 the network went on memorising ")
+    assert "The weights of epochs 5 and 20 were kept, so the saved model is not harmed." in (
+        finding.text
+    )
+
+
 def test_verdict_of_numbers() -> None:
     verdict = judge(regression_report())
     assert verdict.sentence == (

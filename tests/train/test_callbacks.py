@@ -262,6 +262,14 @@ class TestHistory:
             "epoch 1: a remark"
         )
 
+    def test_several_kept_epochs(self):
+        history = self.make()
+        history.best_epoch = 2
+        history.kept_epochs = [1, 2, 3]
+        head = "History: 3 of 3 epochs; weights of epochs 1, 2 and 3 kept"
+        assert repr(history).startswith(head + "\n")
+        assert History.from_dict(history.to_dict()).kept_epochs == [1, 2, 3]
+
     def test_long_table(self):
         lines = repr(self.make(100)).splitlines()
         assert len(lines) == 2 + 6 + 1 + 6

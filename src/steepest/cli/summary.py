@@ -11,6 +11,7 @@ from steepest.cli.folders import RESULT
 from steepest.cli.output import Output
 from steepest.models.tabular import TableModel
 from steepest.report.collect import layer_rows
+from steepest.train.history import kept_weights
 
 
 def summary_command(path: Path, output: Output) -> None:
@@ -18,7 +19,7 @@ def summary_command(path: Path, output: Output) -> None:
 
     With `--json`: `{"model", "target": {"name", "task", "classes"}, "columns": [{"name", "kind",
     "used", "reason"}], "layers": [{"name", "kind", "parameters"}], "parameters", "settings",
-    "epochs", "best_epoch", "metrics"}`.
+    "epochs", "best_epoch", "kept_epochs", "metrics"}`.
     """
     model = TableModel.load(path)
     target, schema = model.target, model.schema
@@ -32,8 +33,8 @@ def summary_command(path: Path, output: Output) -> None:
         + ", ".join(f"{amount:,} {kind}" for kind, amount in kinds.most_common())
     )
     epochs, best = model.history.epochs, model.history.best_epoch
-    kept = f", weights of epoch {best:,} kept" if best else ""
-    output.line(f"trained for {epochs:,} epochs{kept}")
+    kept = kept_weights(model.history.kept_epochs, best)
+    output.line(f"trained for {epochs:,} epochs{f', {kept} kept' if kept else ''}")
     output.line()
     rows = [[layer.kind, layer.name, f"{layer.parameters:,}"] for layer in layers]
     output.table(
@@ -67,6 +68,7 @@ def summary_command(path: Path, output: Output) -> None:
             "settings": model.settings,
             "epochs": epochs,
             "best_epoch": best,
+            "kept_epochs": model.history.kept_epochs,
             "metrics": metrics,
         }
     )

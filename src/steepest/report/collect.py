@@ -165,6 +165,7 @@ def report_history(history: TrainingHistory) -> History:
         history.planned_epochs,
         history.interrupted,
         history["lr"] if "lr" in history.names else (),
+        history.kept_epochs,
     )
 
 

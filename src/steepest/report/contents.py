@@ -69,6 +69,7 @@ class History:
         validation_loss: loss on the validation part after the epoch; empty without one.
         validation_metrics: further measures on the validation part, by name.
         best_epoch: the epoch, counted from 1, whose weights were kept; None for the last one.
+        kept_epochs: where the weights of several epochs were kept, all of them; else empty.
         planned_epochs: how many epochs were asked for; more than were run means that training
             stopped early.
         interrupted: whether it was ended by hand.
@@ -82,6 +83,7 @@ class History:
     planned_epochs: int | None = None
     interrupted: bool = False
     learning_rate: Sequence[float] = ()
+    kept_epochs: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         epochs = len(self.train_loss)

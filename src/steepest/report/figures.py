@@ -21,6 +21,8 @@ from steepest.report.measures import (
     roc_curve,
 )
 from steepest.report.numbers import count, exact, percent, short
+from steepest.train.history import kept_weights
+from steepest.train.metrics import compute
 
 Array = np.ndarray[Any, Any]
 MAX_CLASSES = 12
@@ -83,7 +85,7 @@ def metric_interval(report: Report, metric: str) -> Interval | None:
         misses = np.abs(report.predictions.astype(float) - report.y_true.astype(float))
         statistics = {
             "mae": lambda rows: float(misses[rows].mean()),
-            "rmse": lambda rows: float(np.sqrt(np.square(misses[rows]).mean())),
+            "rmse": lambda rows: compute("rmse", np.zeros(len(rows)), misses[rows]),
         }
     else:
         right = report.predictions.astype(str) == report.y_true.astype(str)
@@ -100,8 +102,9 @@ def learning_figures(report: Report) -> list[Figure]:
     if history.validation_loss:
         legend.append(("model", "rows held out"))
     caption = "The loss that training brought down."
-    if history.best_epoch is not None:
-        caption += f" The weights of epoch {history.best_epoch} were kept."
+    kept = kept_weights(history.kept_epochs, history.best_epoch)
+    if kept:
+        caption += f" The {kept} were kept."
     figures = [
         Figure("Loss", learning.loss_curves(history), caption, _history_table(history), legend)
     ]

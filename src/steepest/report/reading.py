@@ -16,6 +16,7 @@ import numpy as np
 from steepest.report.contents import History, Report
 from steepest.report.numbers import count, percent
 from steepest.report.verdict import gain_over_linear, is_better
+from steepest.train.history import kept_weights
 
 MIN_EPOCHS = 5
 RISE_BOUND = 0.10
@@ -74,7 +75,7 @@ def read_curves(report: Report) -> list[Finding]:
     best = history.best_epoch or history.epochs
     descent = float(validation[0] - validation.min())
     findings = [
-        _rise(validation, best, descent),
+        _rise(history, validation, best, descent),
         _gap(report, train, validation, best),
         unfinished or _still_improving(history, validation, descent),
         _jitter(validation, descent),
@@ -121,7 +122,7 @@ def _no_descent() -> Finding:
     )
 
 
-def _rise(validation: np.ndarray, best: int, descent: float) -> Finding | None:
+def _rise(history: History, validation: np.ndarray, best: int, descent: float) -> Finding | None:
     after = validation[best:]
     if len(after) < 3:
         return None
@@ -131,11 +132,12 @@ def _rise(validation: np.ndarray, best: int, descent: float) -> Finding | None:
     rise = (float(np.median(tail)) - before) / (before if before > 0 else descent)
     if rise < RISE_BOUND:
         return None
+    kept = kept_weights(history.kept_epochs, best)
     return Finding(
         "Overfitting",
         f"After epoch {best} the network went on memorising the training rows while the "
-        f"validation loss rose again, by {percent(rise)}. The weights of epoch {best} were kept, "
-        "so the saved model is not harmed.",
+        f"validation loss rose again, by {percent(rise)}. The {kept} were kept, so the saved "
+        "model is not harmed.",
         "note",
     )
 

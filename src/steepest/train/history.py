@@ -26,6 +26,7 @@ class History:
             parameter's gradient; else empty.
         planned_epochs: how many epochs were asked for.
         best_epoch: the epoch, counted from 1, whose weights were kept; None for the last one.
+        kept_epochs: where the weights of several epochs were kept, all of them; else empty.
         interrupted: whether Ctrl-C ended it.
         stopped: why it ended before the planned epochs; empty if it did not.
         notes: remarks for the user, such as vanishing gradients, with their epoch.
@@ -37,6 +38,7 @@ class History:
         self.gradient_norms: list[dict[str, float]] = []
         self.planned_epochs = planned_epochs
         self.best_epoch: int | None = None
+        self.kept_epochs: list[int] = []
         self.interrupted = False
         self.stopped = ""
         self.notes: list[str] = []
@@ -103,6 +105,7 @@ class History:
             "gradient_norms": [dict(norms) for norms in self.gradient_norms],
             "planned_epochs": self.planned_epochs,
             "best_epoch": self.best_epoch,
+            "kept_epochs": list(self.kept_epochs),
             "interrupted": self.interrupted,
             "stopped": self.stopped,
             "notes": list(self.notes),
@@ -126,8 +129,9 @@ class History:
         head = f"History: {self.epochs} of {self.planned_epochs} epochs"
         if self.stopped:
             head += f", {self.stopped}"
-        if self.best_epoch is not None:
-            head += f"; weights of epoch {self.best_epoch} kept"
+        kept = kept_weights(self.kept_epochs, self.best_epoch)
+        if kept:
+            head += f"; {kept} kept"
         return "\n".join([head, *self._table(), *self.notes])
 
     def _table(self) -> list[str]:
@@ -142,6 +146,17 @@ class History:
             half = MOST_ROWS // 2
             rows = [*rows[:half], ["..."] * len(rows[0]), *rows[-half:]]
         return list(_aligned([["epoch", *names], *rows]))
+
+
+def kept_weights(kept_epochs: Sequence[int], best_epoch: int | None) -> str:
+    """Which weights were kept, such as "weights of epochs 8, 24 and 56"; empty for the last."""
+    epochs = list(kept_epochs) or ([] if best_epoch is None else [best_epoch])
+    if not epochs:
+        return ""
+    *first, last = [f"{epoch:,}" for epoch in epochs]
+    if not first:
+        return f"weights of epoch {last}"
+    return f"weights of epochs {', '.join(first)} and {last}"
 
 
 def format_number(value: float) -> str:
