@@ -25,6 +25,7 @@ TRAIN_KEYS = [
     "columns",
     "epochs",
     "best_epoch",
+    "kept_epochs",
     "interrupted",
     "metrics",
     "findings",
@@ -168,9 +169,11 @@ def test_summary(steepest: Command, mail_model: Trained) -> None:
     assert shown.code == 0
     assert "predicts kind (multiclass: ham, news, spam)" in shown.out
     assert "from 2 columns: 2 number" in shown.out
-    assert "trained for 3 epochs" in shown.out
     assert "Accuracy" in shown.out
     found = steepest("summary", mail_model.folder, "--json").json
+    *first, last = found["kept_epochs"]
+    kept = f"epochs {', '.join(map(str, first))} and {last}" if first else f"epoch {last}"
+    assert f"trained for 3 epochs, weights of {kept} kept\n" in shown.out
     assert found["target"] == {
         "name": "kind",
         "task": "multiclass",
@@ -185,7 +188,7 @@ def test_summary(steepest: Command, mail_model: Trained) -> None:
     [
         ("pass columns={'zip': 'category'}.", "pass --column 'zip=category'."),
         ("pass task='regression'.", "pass --task regression."),
-        ("learned (log); transform='none' turns this off.", "learned (log);"),
+        ("learned (log); target_transform='none' turns this off.", "learned (log);"),
         ("pass encoding='latin-1'", "pass --encoding 'latin-1'"),
         ("nothing to change", "nothing to change"),
     ],

@@ -300,12 +300,13 @@ def test_tasks_that_do_not_fit() -> None:
         "Column 'kind', row 1: 'hut' is not a number (59 more like it in this column)."
     )
     assert refusal(prepare_table, houses(), "price", target_transform="log1").startswith(
-        "transform: 'log1' is not one of 'auto', 'none', 'log' and 'log1p'. Did you mean 'log"
+        "target_transform: 'log1' is not one of 'auto', 'none', 'log' and 'log1p'. "
+        "Did you mean 'log"
     )
     negative = houses(price=[-3.0, *range(N_ROWS - 1)])
     assert refusal(prepare_table, negative, "price", target_transform="log", seed=1) == (
-        "transform='log': the target 'price' must be above 0, but its least training value is -3. "
-        "Use transform='none'."
+        "target_transform='log': the target 'price' must be above 0, but its least training value "
+        "is -3. Use target_transform='none'."
     )
 
 

@@ -81,6 +81,17 @@ def test_robust_scaling_is_that_of_the_paper() -> None:
     assert scaled[:, 0] == pytest.approx(x / np.sqrt(1 + (x / 3) ** 2), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("rows", "method"), [(2, "standard"), (1_000, "standard"), (1_001, "log_robust")]
+)
+def test_few_rows_are_standardised(rows: int, method: str) -> None:
+    values = np.random.default_rng(0).lognormal(size=(rows, 2))
+    scaler = Scaler.fit(values, "auto")
+    assert scaler.method == method
+    expected = Scaler.fit(values, method).transform(values)
+    assert scaler.transform(values).tolist() == expected.tolist()
+
+
 def test_standard_scaling_is_scikit_learns() -> None:
     values = np.random.default_rng(0).normal(3, 5, size=(50, 4))
     values[::7, 1] = NAN
@@ -258,7 +269,7 @@ def test_wrong_options_are_refused() -> None:
     with pytest.raises(ArgumentError) as caught:
         TablePreprocessor.fit(example(), numeric_transform="robuts")
     assert str(caught.value) == (
-        "numeric_transform: 'robuts' is not one of 'robust', 'log_robust', 'standard' and "
+        "numeric_transform: 'robuts' is not one of 'auto', 'robust', 'log_robust', 'standard' and "
         "'quantile'. Did you mean 'robust'?"
     )
     with pytest.raises(ArgumentError, match=r"^max_categories must be at least 1, not 0\.$"):

@@ -14,7 +14,7 @@ import polars as pl
 from steepest.data.tables import DataWarning
 from steepest.models.tabular import Recipe, TableModel, model
 
-QUICK = Recipe(width=16, depth=2, epochs=15, batch_size=16)
+QUICK = Recipe(members=4, width=16, depth=2, epochs=15, batch_size=16)
 """Few and small steps: enough to learn a made-up table, in half a second."""
 
 ROWS = 160

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from steepest.data.tables import TableArrays
 from steepest.errors import CheckpointError
-from steepest.models.tabular.features import BIN_SIZE, BINS, FeatureEncoder
+from steepest.models.tabular.features import BIN_SIZE, FEWEST_BINS, FeatureEncoder
 
 PROFILE = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -124,12 +124,33 @@ def test_spike_at_a_quarter_of_the_rows() -> None:
 def test_bins_say_how_far_a_number_has_gone() -> None:
     values = np.linspace(0, 1, 17)
     encoder, matrix = encode(numbers=[values])
-    assert encoder.width == 1 + BINS
+    assert encoder.width == 1 + FEWEST_BINS
     bins = matrix[:, 1:] / BIN_SIZE
-    assert bins[0].tolist() == [0.0] * BINS
-    assert bins[-1].tolist() == [1.0] * BINS
+    assert bins[0].tolist() == [0.0] * FEWEST_BINS
+    assert bins[-1].tolist() == [1.0] * FEWEST_BINS
     np.testing.assert_allclose(bins[3], [1, 0.5, 0, 0, 0, 0, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(bins.sum(axis=1), values * BINS, atol=1e-5)
+    np.testing.assert_allclose(bins.sum(axis=1), values * FEWEST_BINS, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "bins"), [(100, 8), (2_249, 8), (2_250, 9), (4_000, 16), (9_000, 16)]
+)
+def test_larger_tables_get_more_bins(rows: int, bins: int) -> None:
+    encoder, _ = encode(numbers=[np.linspace(0, 1, rows)])
+    assert encoder.width == 1 + bins
+
+
+def test_plain_columns_are_no_spikes_and_no_bins() -> None:
+    number = [0, 0, 0, 0, 0, 1, 2, 3]
+    codes = [1, 2, 3, 1, 2, 3, 1, 2]
+    encoder, matrix = encode([number], [codes], cardinalities=(4,), missing=[[0, 1] * 4])
+    assert encoder.spikes
+    assert encoder.edges
+    plain = matrix[:, encoder.plain_columns]
+    assert plain[:, 0].tolist() == number
+    assert plain.shape == (8, 1 + 1 + 3)
+    assert plain[:, 1].tolist() == [0, 1] * 4
+    assert plain[:, 2:].tolist() == np.eye(3)[np.array(codes) - 1].tolist()
 
 
 def test_numbers_beyond_the_training_rows_stay_in_their_bins() -> None:
@@ -138,7 +159,15 @@ def test_numbers_beyond_the_training_rows_stay_in_their_bins() -> None:
         np.array([[-3.0], [3.0]], np.float32), np.empty((2, 0), np.int64), np.empty((2, 0))
     )
     bins = encoder.transform(beyond)[:, 1:] / np.float32(BIN_SIZE)
-    assert bins.tolist() == [[0.0] * BINS, [1.0] * BINS]
+    assert bins.tolist() == [[0.0] * FEWEST_BINS, [1.0] * FEWEST_BINS]
+
+
+def test_numbers_without_end_are_bounded() -> None:
+    encoder, _ = encode(numbers=[np.linspace(0, 1, 17)])
+    huge = TableArrays(
+        np.array([[-1e30], [40.0]], np.float32), np.empty((2, 0), np.int64), np.empty((2, 0))
+    )
+    assert encoder.transform(huge)[:, 0].tolist() == [-32.0, 32.0]
 
 
 def test_categories() -> None:

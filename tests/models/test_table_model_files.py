@@ -98,7 +98,8 @@ def test_everything_else_comes_back_too(trained: Trained, tmp_path: Path) -> Non
     assert loaded.settings == trained.model.settings
     assert loaded.history.to_dict() == trained.model.history.to_dict()
     assert loaded.answer_range == trained.model.answer_range
-    assert loaded.mixture == trained.model.mixture
+    assert loaded.network.cycle_weights == trained.model.network.cycle_weights
+    assert loaded.network.linear_weight == trained.model.network.linear_weight
     assert loaded.evaluate(trained.frame) == trained.model.evaluate(trained.frame)
     loaded.save(tmp_path / "again")
     for path in sorted((tmp_path / "again").iterdir()):
@@ -113,7 +114,7 @@ def test_folder_holds_two_files_of_plain_data(saved: Path) -> None:
     assert document["weights"]["checksum"] == checksum(weights_file(saved).read_bytes())
     tensors = st.load(weights_file(saved))
     width = TableModel.load(saved).features.width
-    assert tensors["hidden.0.weight"].shape == (4, width, 16)
+    assert tensors["cycles.0.hidden.0.weight"].shape == (4, width, 16)
 
 
 def test_weights_are_readable_by_other_programs(saved: Path) -> None:
@@ -214,7 +215,7 @@ def with_value(value: Any, *path: str) -> Callable[[dict[str, Any]], None]:
         (without("weights", "file"), "table_model weights: the document lacks 'file'."),
         (without("target", "mean"), "table_target: the document lacks 'mean'."),
         (
-            with_value([float("nan")], "mixture"),
+            with_value([float("nan")], "mixture", "cycles"),
             "mixture: expected a finite number, not nan.",
         ),
         (
@@ -252,9 +253,9 @@ def test_weights_that_do_not_fit_the_network(folder: Path) -> None:
     rewrite(folder, with_value(8, "recipe", "width"))
     message = refusal(folder)
     assert message.startswith(
-        "load_state_dict: the state does not fit TabularNetwork, nothing was changed:\n"
+        "load_state_dict: the state does not fit MixedNetwork, nothing was changed:\n"
     )
-    assert "'output.weight' is (4, 16, 1) in the state, but (4, 8, 1) here" in message
+    assert "'cycles.0.output.weight' is (4, 16, 1) in the state, but (4, 8, 1) here" in message
 
 
 def test_weights_missing_or_damaged(folder: Path) -> None:

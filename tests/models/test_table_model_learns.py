@@ -6,6 +6,7 @@ import dataclasses
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -168,14 +169,41 @@ def test_figures_of_the_training() -> None:
         "batch size": 16,
         "epochs planned": 15,
         "networks kept": model.settings["networks kept"],
+        "linear models": f"weight {model.network.linear_weight:.2f}",
         "seed": 3,
     }
     kept = re.findall(r"epoch (\d+) \(weight (\d\.\d\d)\)", model.settings["networks kept"])
     assert {int(epoch) for epoch, _ in kept} <= {1, 3, 7, 15}
-    assert [float(weight) for _, weight in kept] == [round(each, 2) for each in model.mixture]
-    assert min(model.mixture) > 0
-    assert model.network.scale.weight.shape[0] == 4 * len(kept)
+    assert [int(epoch) for epoch, _ in kept] == model.history.kept_epochs
+    weights = model.network.cycle_weights
+    assert [float(weight) for _, weight in kept] == [round(each, 2) for each in weights]
+    assert min(weights) > 0
+    assert len(model.network.cycles) == len(kept)
     assert f"(1, 1, {model.features.width})" in str(model.summary())
+
+
+def test_the_logarithm_of_the_target_can_be_turned_off() -> None:
+    prices = np.exp(np.random.default_rng(0).normal(size=60)).round(3)
+    frame = regression(rows=60).with_columns(answer=pl.Series(prices))
+    options: dict[str, Any] = {"recipe": QUICK, "epochs": 1, "progress": "none"}
+    with mock.patch.object(tabular, "BACK_END", "evaluator"):
+        with pytest.warns(DataWarning, match="target_transform='none' turns this off"):
+            learned = TableModel.fit(frame, "answer", **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            plain = TableModel.fit(frame, "answer", target_transform="none", **options)
+    assert learned.target.transform == "log"
+    assert plain.target.transform == "none"
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_targets_whose_squares_float64_cannot_hold(size: float) -> None:
+    frame = regression(rows=60)
+    sized = frame.with_columns(answer=size * pl.col("answer"))
+    figures = quick_fit(sized).evaluate(sized)
+    plain = quick_fit(frame).evaluate(frame)
+    assert figures["rmse"] == pytest.approx(size * plain["rmse"], rel=1e-3)
+    assert figures["r2"] == pytest.approx(plain["r2"], abs=1e-3)
 
 
 def test_what_was_decided_is_said() -> None:

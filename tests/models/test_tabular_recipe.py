@@ -101,6 +101,24 @@ def test_large_tables_get_fewer_epochs() -> None:
         assert CYCLES <= epochs <= 120
 
 
+@pytest.mark.parametrize(
+    ("rows", "members"),
+    [(2, 2), (16, 16), (1_000, 16), (1_001, 8), (10_000, 8), (10_001, 4), (1_000_000, 4)],
+)
+def test_large_tables_get_fewer_members(rows: int, members: int) -> None:
+    assert Recipe().members_for(rows) == members
+    assert Recipe(members=6).members_for(rows) == min(6, rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"),
+    [(1, 1), (20, 20), (32, 32), (191, 32), (192, 48), (500, 112), (1024, 256), (90_000, 256)],
+)
+def test_small_tables_get_small_batches(rows: int, batch: int) -> None:
+    assert Recipe().batch_for(rows) == batch
+    assert Recipe(batch_size=16).batch_for(rows) == min(16, rows)
+
+
 class FakeTrainer:
     """Its weights say how far it is, so that a test sees which were kept."""
 

@@ -37,7 +37,7 @@ from steepest.report.verdict import judge
 from steepest.train.checkpoint import Checkpoint
 from steepest.train.files import write_atomically
 
-NUMERIC_TRANSFORM = "log_robust"
+NUMERIC_TRANSFORM = "auto"
 """How numbers are scaled; what `TableModel.fit` chooses for a table that it prepares itself."""
 
 
@@ -315,6 +315,7 @@ def result_object(
         },
         "epochs": model.history.epochs,
         "best_epoch": model.history.best_epoch,
+        "kept_epochs": model.history.kept_epochs,
         "interrupted": model.history.interrupted,
         "metrics": {name: dict(each.metrics) for name, each in predictors.items()},
         "findings": [dataclasses.asdict(finding) for finding in read_curves(report)],

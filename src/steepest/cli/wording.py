@@ -13,7 +13,7 @@ _SPELLINGS = (
     (re.compile(r"\bencoding="), "--encoding "),
     (re.compile(r"\brename_duplicates=True\b"), "--rename-duplicates"),
     (re.compile(r"\bcolumns="), "--column "),
-    (re.compile(r" ?\btransform='none' turns this off\."), ""),
+    (re.compile(r" ?\btarget_transform='none' turns this off\."), ""),
 )
 
 

@@ -85,7 +85,8 @@ class TablePreprocessor:
         Args:
             frame: the training part of the table, and nothing else.
             schema: from the whole table; None infers it from `frame`.
-            numeric_transform: `robust`, `standard` or `quantile` (see `scaling`).
+            numeric_transform: `auto`, `robust`, `log_robust`, `standard` or `quantile` (see
+                `scaling`).
             max_categories: the most categories of one column; rarer ones share code 0.
 
         Raises:

@@ -10,6 +10,8 @@ every method. No finite input gives NaN or infinity.
 - `log_robust`: columns without negative values whose skewness is beyond 1, and which a logarithm
   makes less skewed, become `log(1 + x / m)`, m the median of the values above 0; then `robust`.
 - `standard`: subtract the mean, divide by the standard deviation.
+- `auto`: `standard` for up to 1,000 training rows, `log_robust` for more: so few rows are better
+  shown as they are than bent by what little they say of their tails.
 - `quantile`: the value's rank among the training values, as a quantile of the normal distribution;
   linear between up to 1,000 quantiles, and from -3.1 to 3.1 for a continuous column.
 
@@ -31,6 +33,8 @@ from steepest.errors import CheckpointError
 
 Method = Literal["robust", "log_robust", "standard", "quantile"]
 METHODS: tuple[str, ...] = get_args(Method)
+CHOICES = ("auto", *METHODS)
+ROWS_FOR_STANDARD = 1_000
 SCALER_KEYS = ("method", "centers", "scales", "quantiles", "log_units")
 
 CLIP = 3.0
@@ -74,9 +78,11 @@ class Scaler:
 
         Args:
             values: (n_rows, n_columns) float64; NaN is missing.
-            method: `robust`, `log_robust`, `standard` or `quantile`.
+            method: `auto`, `robust`, `log_robust`, `standard` or `quantile`.
         """
-        check_keyword(method, METHODS, "numeric_transform")
+        check_keyword(method, CHOICES, "numeric_transform")
+        if method == "auto":
+            method = "standard" if len(values) <= ROWS_FOR_STANDARD else "log_robust"
         chosen = cast(Method, method)
         values = np.clip(values, -LARGEST_INPUT, LARGEST_INPUT)
         log_units = np.empty(0)

@@ -108,7 +108,7 @@ class Target:
             transform: of a regression target: `none`, `log` (needs values above 0), `log1p`
                 (above -1), or `auto` for the rule of `choose_transform`.
         """
-        check_keyword(transform, ("auto", *TRANSFORMS), "transform")
+        check_keyword(transform, ("auto", *TRANSFORMS), "target_transform")
         frame = frame.filter(pl.Series(self.has_value(frame)))
         if frame.height == 0:
             raise DataError(f"The target {self.name!r} has no value in any training row.")
@@ -127,14 +127,14 @@ class Target:
         limit = {"none": -np.inf, "log": 0.0, "log1p": -1.0}[chosen]
         if least <= limit:
             raise DataError(
-                f"transform={chosen!r}: the target {self.name!r} must be above {limit:g}, but its "
-                f"least training value is {least:g}. Use transform='none'."
+                f"target_transform={chosen!r}: the target {self.name!r} must be above {limit:g}, "
+                f"but its least training value is {least:g}. Use target_transform='none'."
             )
         if transform == "auto" and chosen != "none":
             note(
                 f"The target {self.name!r} is skewed and positive, so its logarithm is learned "
-                f"({chosen}); predictions come back in its own units. transform='none' turns "
-                "this off."
+                f"({chosen}); predictions come back in its own units. target_transform='none' "
+                "turns this off."
             )
         transformed = apply_transform(values, chosen)
         mean, scale = mean_and_deviation(transformed)

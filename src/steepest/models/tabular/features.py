@@ -27,6 +27,9 @@ VERSION = 1
 SPIKE_SHARE = 0.25
 FEWEST_BINS, MOST_BINS, ROWS_OF_A_BIN = 8, 16, 250
 BIN_SIZE = 0.3
+LARGEST_NUMBER = 32.0
+"""Numbers beyond count as this. None of up to 1,000 standardised training numbers can be larger
+than the root of 1,000; those of larger tables stay below 3 anyway."""
 KEYS = ("number_count", "spikes", "edges", "cardinalities", "missing_count")
 
 
@@ -95,7 +98,7 @@ class FeatureEncoder:
 
     def transform(self, arrays: TableArrays) -> np.ndarray:
         """Return the matrix, (n_rows, width) float32."""
-        parts = [arrays.numbers, arrays.missing]
+        parts = [np.clip(arrays.numbers, -LARGEST_NUMBER, LARGEST_NUMBER), arrays.missing]
         for column, value in self.spikes:
             is_spike = arrays.numbers[:, column] == np.float32(value)
             parts.append(np.where(is_spike, 1.0, -1.0)[:, None])

@@ -302,7 +302,7 @@ def _prepared(
         validation=0.0,
         test=0.0,
         seed=seed,
-        numeric_transform="log_robust",
+        numeric_transform="auto",
         target_transform=target_transform or "auto",
     )
     for each in prepared.notes:

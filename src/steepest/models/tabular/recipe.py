@@ -24,7 +24,8 @@ CYCLES = 15
 """The schedule's cycles end at 1/15, 3/15, 7/15 and 15/15 of the training."""
 
 
-MEMBERS, SMALL_TABLE, MEMBERS_OF_LARGE_TABLES = 8, 10_000, 4
+MEMBERS_BY_ROWS = ((1_000, 16), (10_000, 8))
+MEMBERS_OF_LARGE_TABLES = 4
 """Members up to so many rows, and beyond: large tables gain less from more, and cost more."""
 
 SMALLEST_BATCH, BATCH_STEP = 32, 16
@@ -39,7 +40,7 @@ class Recipe:
 
     Attributes:
         members: networks trained side by side; each leaves out another fold of the rows. `None`:
-            8 for up to 10,000 rows, 4 beyond.
+            16 for up to 1,000 rows of the table, 8 for up to 10,000, 4 beyond.
         width: size of each hidden layer.
         depth: number of hidden layers.
         learning_rate: the largest rate of weights.
@@ -81,8 +82,8 @@ class Recipe:
 
     def members_for(self, rows: int) -> int:
         """The number of members for a table of so many rows: at most one a row."""
-        members = self.members or (MEMBERS if rows <= SMALL_TABLE else MEMBERS_OF_LARGE_TABLES)
-        return min(members, rows)
+        suitable = (members for most, members in MEMBERS_BY_ROWS if rows <= most)
+        return min(rows, self.members or next(suitable, MEMBERS_OF_LARGE_TABLES))
 
     def batch_for(self, rows: int) -> int:
         """The batch size for so many rows of each member: a quarter of them, within bounds."""
