@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Machine code kept from an earlier run would hide what the code generator does now.
+os.environ.setdefault("STEEPEST_CACHE", "off")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

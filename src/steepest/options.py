@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from steepest.errors import ArgumentError, did_you_mean
@@ -29,6 +30,8 @@ class Options:
         back_end: what runs compiled programs: `"evaluator"`, the NumPy interpreter (default), or
             `"native"`, machine code.
         threads: how many threads native programs use (default 0: all processors of the process).
+        cache: the folder in which machine code is kept from process to process, or `"off"`
+            (default in an environment: `steepest` in `XDG_CACHE_HOME`, else in `~/.cache`).
     """
 
     debug: bool = False
@@ -36,6 +39,7 @@ class Options:
     compile: bool = True
     back_end: str = "evaluator"
     threads: int = 0
+    cache: str = dataclasses.field(default_factory=lambda: _cache_folder({}))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Options:
@@ -45,8 +49,8 @@ class Options:
             ArgumentError: an unknown variable, or a value that the option does not take.
         """
         fields = {PREFIX + field.name.upper(): field.name for field in dataclasses.fields(cls)}
-        readers = {"back_end": _back_end, "threads": _count}
-        chosen: dict[str, Any] = {}
+        readers = {"back_end": _back_end, "threads": _count, "cache": _text}
+        chosen: dict[str, Any] = {"cache": _cache_folder(environment)}
         for variable, text in environment.items():
             if not variable.startswith(PREFIX):
                 continue
@@ -77,6 +81,18 @@ def _back_end(variable: str, text: str) -> str:
             f"environment variable {variable} is {text!r}: use {' or '.join(BACK_ENDS)}."
             + did_you_mean(text, BACK_ENDS)
         )
+    return text
+
+
+def _cache_folder(environment: Mapping[str, str]) -> str:
+    """Where a user's programs keep what can be made again."""
+    base = environment.get("XDG_CACHE_HOME")
+    return str((Path(base) if base else Path.home() / ".cache") / "steepest")
+
+
+def _text(variable: str, text: str) -> str:
+    """Read a variable that may be anything."""
+    del variable
     return text
 
 

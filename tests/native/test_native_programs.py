@@ -76,8 +76,8 @@ def test_no_number_is_read_before_it_is_written() -> None:
         first, _ = training.run(1)
         program = next(iter(training.step._programs))
         if poison:
-            for array in program._executable.plan.temporaries():  # type: ignore[attr-defined]
-                array.reshape(-1).view(np.uint8)[...] = 0xFF
+            for array in program._executable.memory.temporaries():  # type: ignore[attr-defined]
+                array[...] = 0xFF
         losses, state = training.run(3)
         return first + losses, state
 

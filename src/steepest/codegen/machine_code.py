@@ -18,9 +18,18 @@ LIBRARY_FUNCTION = re.compile(
 
 
 class MachineCode:
-    """Compiled functions, held in memory as long as this object lives."""
+    """Compiled functions, held in memory as long as this object lives.
+
+    Attributes:
+        code: the object file that they were loaded from.
+    """
+
+    code: bytes
+    _machine: Machine
+    _module: Any
 
     def __init__(self, module: ir.Module | str, machine: Machine, symbols: dict[str, int]):
+        self._machine = machine
         handle = target_machine(machine)
         for name, address in symbols.items():
             llvm.add_symbol(name, address)
@@ -43,14 +52,31 @@ class MachineCode:
         passes = builder.getModulePassManager()
         passes.run(parsed, builder)
         _free(passes)
-        self._handle = handle
         self._module = parsed
-        self._engine = llvm.create_mcjit_compiler(parsed, handle)
+        self.code = bytes(handle.emit_object(parsed))
+        self._load()
+
+    @classmethod
+    def loaded(cls, code: bytes, machine: Machine, symbols: dict[str, int]) -> MachineCode:
+        """Machine code that was made before; see `code`."""
+        made = cls.__new__(cls)
+        for name, address in symbols.items():
+            llvm.add_symbol(name, address)
+        made._machine = machine
+        made._module = None
+        made.code = code
+        made._load()
+        return made
+
+    def _load(self) -> None:
+        nothing = llvm.parse_assembly("")
+        self._engine = llvm.create_mcjit_compiler(nothing, target_machine(self._machine))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(self.code))
         self._engine.finalize_object()
 
     def assembly_of(self) -> str:
         """The assembly of all functions, for people and tests to read."""
-        return str(self._handle.emit_assembly(self._module))
+        return str(target_machine(self._machine).emit_assembly(self._module))
 
     def address(self, name: str) -> int:
         """The address of a function."""

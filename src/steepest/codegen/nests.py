@@ -22,7 +22,6 @@ from steepest.codegen.types import INT64, POINTER
 from steepest.codegen.values import Counters
 from steepest.codegen.writer import NestWriter
 from steepest.errors import GraphError
-from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, Variable
 from steepest.kernels.nest import (
     CheckNest,
@@ -37,14 +36,6 @@ from steepest.kernels.nest import (
     SortNest,
 )
 from steepest.ops import reduction
-
-
-def nodes_of(nest: Nest) -> list[Node]:
-    """The nodes whose buffers a nest touches, each once."""
-    touched = [*nest.written(), *(load.node for load in nest.reads()), *nest.scattered_reads()]
-    if isinstance(nest, CheckNest):
-        touched.append(nest.faults)
-    return list({id(node): node for node in touched}.values())
 
 
 def emit_nest(

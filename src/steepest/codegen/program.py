@@ -8,11 +8,11 @@ from collections.abc import Hashable, Mapping
 from llvmlite import ir
 
 from steepest.codegen.loops import integer, loop, smaller
-from steepest.codegen.nests import emit_nest, nodes_of
+from steepest.codegen.nests import emit_nest
 from steepest.codegen.target import Machine
 from steepest.codegen.types import INT8, INT64, POINTER
 from steepest.kernels.likeness import likeness
-from steepest.kernels.nest import Nest
+from steepest.kernels.nest import Nest, nodes_of
 from steepest.kernels.schedule import Group
 
 

@@ -320,3 +320,11 @@ class CheckNest(Nest):
 
     def reads(self) -> list[Load]:
         return list(loads(self.value))
+
+
+def nodes_of(nest: Nest) -> list[Node]:
+    """The nodes whose buffers a nest touches, each once."""
+    touched = [*nest.written(), *(load.node for load in nest.reads()), *nest.scattered_reads()]
+    if isinstance(nest, CheckNest):
+        touched.append(nest.faults)
+    return list({id(node): node for node in touched}.values())

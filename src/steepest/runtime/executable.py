@@ -19,10 +19,12 @@ from steepest.errors import ShapeError
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
-from steepest.kernels.schedule import schedule
+from steepest.kernels.schedule import Schedule, schedule
 from steepest.kernels.tuning import USUAL, Tuning
-from steepest.runtime.memory import ADDRESSES, HELD, Pool, address_of, own, references, writable
-from steepest.runtime.plan import Plan
+from steepest.runtime import cache
+from steepest.runtime.instance import Instance
+from steepest.runtime.memory import ADDRESSES, HELD, address_of, own, references, writable
+from steepest.runtime.plan import Plan, make_plan, plan_from_json
 from steepest.runtime.threads import (
     ALONE,
     ALONE_LONG,
@@ -82,31 +84,46 @@ class NativeExecutable:
         tuning: Tuning = USUAL,
     ):
         self.graph = graph
-        builder = Builder(graph)
-        made = schedule(builder, tuning)
-        self.groups = made.groups
-        self.plan = Plan(builder, made, tuning.guard_bytes)
-        made_for = machine or host()
-        faults = self.plan.places[id(builder.faults)]
-        module = emit_program(self.groups, self.plan.places, made_for, faults)
-        symbols = {"steepest_meet": native().address("steepest_meet")}
-        self.code = MachineCode(module, made_for, symbols)
+        self._machine = machine or host()
+        self._tuning = tuning
+        self.plan, self.code = self._compile()
         self._function = self.code.address("run")
-        work = sum(group.work for group in self.groups)
-        is_small = work < tuning.small_program
+        is_small = self.plan.work < tuning.small_program
         default = 1 if is_small else available_threads()
         self.threads = default if threads is None else check_threads(threads)
         self._alone = native().function("steepest_alone", ALONE if is_small else ALONE_LONG)
         self._pack = struct.Struct(f"{len(graph.inputs) + len(self.plan.computed) + 1}q").pack
-        self._pools = [
-            Pool(node.tensor_type.shape, node.tensor_type.dtype) for node in self.plan.computed
-        ]
+        self.memory = Instance(self.plan, graph)
         self._last: list[tuple[Callable[[], np.ndarray | None], int]] = [
             (_nothing, 0) for _ in graph.inputs
         ]
         self._batches: dict[int, np.ndarray] = {}
         self._renew_lock()
         _executables.add(self)
+
+    def _compile(self) -> tuple[Plan, MachineCode]:
+        """Make the machine code, or take it from the cache."""
+        symbols = {"steepest_meet": native().address("steepest_meet")}
+        name = cache.entry_name(cache.graph_key(self.graph), self._machine, self._tuning)
+        kept = cache.load(name)
+        if kept is not None:
+            notes, code = kept
+            return plan_from_json(notes), MachineCode.loaded(code, self._machine, symbols)
+        builder, made = self._schedule()
+        plan, places = make_plan(builder, made, self._tuning.guard_bytes)
+        faults = places[id(builder.faults)]
+        module = emit_program(made.groups, places, self._machine, faults)
+        compiled = MachineCode(module, self._machine, symbols)
+        cache.store(name, plan.as_json(), compiled.code)
+        return plan, compiled
+
+    def _schedule(self) -> tuple[Builder, Schedule]:
+        builder = Builder(self.graph)
+        return builder, schedule(builder, self._tuning)
+
+    def schedule(self) -> Schedule:
+        """The loop nests that the program is made of, made again for reading."""
+        return self._schedule()[1]
 
     def _renew_lock(self) -> None:
         """A lock that nobody holds: the team's own, where one runs the program."""
@@ -124,17 +141,17 @@ class NativeExecutable:
                 known.get(id(array)) or self._address(number, array, held)
                 for number, array in enumerate(arrays)
             ]
-            made = [pool.take() for pool in self._pools]
+            made = [pool.take() for pool in self.memory.pools]
             addresses += [known.get(id(array)) or address_of(array) for array in made]
-            table = self._pack(*addresses, self.plan.address)
+            table = self._pack(*addresses, self.memory.address)
             if self.threads == 1:
                 self._alone(self._function, table)
             else:
                 teams.run(self._function, table, self.threads)
-            if self.plan.faults[0]:
-                self.plan.faults[0] = 0
+            if self.memory.faults[0]:
+                self.memory.faults[0] = 0
                 self.explain_fault(arrays)
-            return self.plan.outputs(made, arrays)
+            return self.memory.outputs(made, arrays)
 
     def run_steps(
         self, arrays: Sequence[np.ndarray], data: Mapping[int, np.ndarray], rows: np.ndarray
@@ -166,12 +183,12 @@ class NativeExecutable:
                 ADDRESSES.get(id(array)) or self._address(number, array, held)
                 for number, array in enumerate(own_state)
             ]
-            made = [pool.take() for pool in self._pools]
+            made = [pool.take() for pool in self.memory.pools]
             addresses += [address_of(array) for array in made]
-            table = self._pack(*addresses, self.plan.address)
+            table = self._pack(*addresses, self.memory.address)
             stacked = [np.empty((len(rows), *array.shape), array.dtype) for array in made]
             words = [self._function, address_of(np.frombuffer(table, np.uint8))]
-            words += [address_of(self.plan.faults), *rows.shape, address_of(rows)]
+            words += [address_of(self.memory.faults), *rows.shape, address_of(rows)]
             words += [len(data), len(made), 0]
             for number, array in data.items():
                 row_bytes = array.nbytes // max(1, len(array))
@@ -184,8 +201,8 @@ class NativeExecutable:
                 native().function("steepest_alone", ALONE_LONG)(function, address_of(todo))
             else:
                 teams.run(function, address_of(todo), self.threads)
-            done, fault = int(todo[STEPS_DONE]), bool(self.plan.faults[0])
-            self.plan.faults[0] = 0
+            done, fault = int(todo[STEPS_DONE]), bool(self.memory.faults[0])
+            self.memory.faults[0] = 0
         updated = {number: own_state[number] for number in self.plan.updated}
         return Steps(done, fault, [each[:done] for each in stacked], updated)
 
@@ -199,7 +216,13 @@ class NativeExecutable:
         of it is updated in place; those first ones are computed, and each by itself."""
         in_place = len(self.plan.updated) == len(self.graph.updates)
         all_else = len(self.graph.outputs) - len(self.graph.updates)
-        return in_place and results == all_else and self.plan.begins_with_computed(results)
+        return in_place and results == all_else and self._begins_with_computed(results)
+
+    def _begins_with_computed(self, results: int) -> bool:
+        """Whether the first `results` outputs are all that is computed beside state, in order."""
+        first = len(self.graph.inputs)
+        wanted = [(first + n, False) for n in range(results)]
+        return results == len(self.plan.computed) and list(self.plan.picks[:results]) == wanted
 
     def _own(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Let the state that will be overwritten be in memory that nobody else can see.

@@ -1,145 +1,198 @@
-"""Where a program's numbers lie: inputs and results by themselves, all else in one arena."""
+"""Where a program's numbers lie: inputs and results by themselves, all else in one arena.
+
+Buffers that are never needed at the same time share memory. Time is counted in *phases*: between
+two meetings of the threads, nothing is known about which thread is where.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
-from steepest.codegen.program import Place
-from steepest.graph.dtypes import to_storage, uint8
+from steepest.codegen.program import Place, Places
+from steepest.graph.dtypes import to_storage
 from steepest.graph.node import Node
 from steepest.kernels.build import Builder
+from steepest.kernels.nest import nodes_of
 from steepest.kernels.schedule import Group, Schedule
-from steepest.runtime.memory import LINE, address_of, aligned
+from steepest.runtime.memory import LINE
+
+CONSTANT = -1
+"""Stands in `Plan.picks` for a result whose numbers are known beforehand."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """The memory of a program.
+    """The memory of a program, as plain numbers that a file can hold.
 
-    Slots of the table of pointers are the inputs, then the computed results, then the arena.
+    The program's table of pointers has the inputs, then the computed results, then the arena.
+
+    Attributes:
+        arena_bytes: the size of the arena.
+        faults: where in the arena the program notes that numbers are out of range.
+        computed: for each result that the program writes by itself, an output that it is.
+        updated: the numbers of the inputs that are overwritten by their new values.
+        picks: for each output, where it is among `[*inputs, *computed]`, and whether it must be
+            copied because it is not the program's own or stands for several outputs.
+        constants: where in the arena numbers that are known beforehand lie: offset and bytes.
+        constant_outputs: offsets of those that are outputs, by the output's number.
+        temporaries: offset and bytes of what a run writes before it reads it.
+        work: an estimate of a run's nanoseconds on one core.
+    """
+
+    arena_bytes: int
+    faults: int
+    computed: tuple[int, ...]
+    updated: tuple[int, ...]
+    picks: tuple[tuple[int, bool], ...]
+    constants: tuple[tuple[int, bytes], ...]
+    constant_outputs: Mapping[int, int]
+    temporaries: tuple[tuple[int, int], ...]
+    work: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as numbers and text; the inverse of `plan_from_json`."""
+        found = dataclasses.asdict(self)
+        found["constants"] = [(offset, numbers.hex()) for offset, numbers in self.constants]
+        found["constant_outputs"] = list(self.constant_outputs.items())
+        return found
+
+
+def plan_from_json(found: Mapping[str, Any]) -> Plan:
+    """The plan that `Plan.as_json` wrote."""
+    return Plan(
+        arena_bytes=int(found["arena_bytes"]),
+        faults=int(found["faults"]),
+        computed=tuple(found["computed"]),
+        updated=tuple(found["updated"]),
+        picks=tuple((int(number), bool(copied)) for number, copied in found["picks"]),
+        constants=tuple((offset, bytes.fromhex(text)) for offset, text in found["constants"]),
+        constant_outputs=dict(found["constant_outputs"]),
+        temporaries=tuple((offset, size) for offset, size in found["temporaries"]),
+        work=float(found["work"]),
+    )
+
+
+def make_plan(builder: Builder, made: Schedule, guard_bytes: int = 0) -> tuple[Plan, Places]:
+    """Give every buffer of a program its place.
 
     Args:
         guard_bytes: memory around each buffer of the arena that no program may touch.
-
-    Attributes:
-        places: slot and bytes from its beginning, for each node with a buffer (by id).
-        computed: the results that the program writes, each once.
-        arena: the memory of what is neither input nor result.
-        faults: where the program notes that numbers are out of range.
-        updated: the numbers of the inputs that are overwritten by their new values.
     """
+    graph = builder.graph
+    held = {id(node): number for number, node in enumerate(graph.inputs)}
+    constants = {id(node): node for node in builder.constants()}
+    computed: dict[int, int] = {}
+    for position, node in enumerate(graph.outputs):
+        if not any(id(node) in each for each in (held, constants, made.updates)):
+            computed.setdefault(id(node), position)
+    slots = {**held, **{key: len(held) + n for n, key in enumerate(computed)}}
+    slots |= {key: held[id(old)] for key, old in made.updates.items()}
+    places = {key: Place(slot, 0) for key, slot in slots.items()}
+    arena = _Arena(builder, guard_bytes)
+    fixed = [builder.faults, *constants.values()]
+    for node in fixed:
+        arena.add_fixed(node)
+    arena.add_temporaries(made.groups, known=set(slots) | set(constants))
+    arena_slot = len(held) + len(computed)
+    places |= {key: Place(arena_slot, offset) for key, offset in arena.offsets.items()}
+    plan = Plan(
+        arena_bytes=arena.size,
+        faults=arena.offsets[id(builder.faults)],
+        computed=tuple(computed.values()),
+        updated=tuple(held[id(old)] for old in made.updates.values()),
+        picks=tuple(_picks(builder, made, slots, constants)),
+        constants=tuple(
+            (arena.offsets[key], _stored(node).tobytes()) for key, node in constants.items()
+        ),
+        constant_outputs={
+            position: arena.offsets[id(node)]
+            for position, node in enumerate(graph.outputs)
+            if id(node) in constants
+        },
+        temporaries=tuple(arena.temporaries),
+        work=sum(group.work for group in made.groups),
+    )
+    return plan, places
 
-    def __init__(self, builder: Builder, made: Schedule, guard_bytes: int = 0):
-        graph = builder.graph
-        self._guard_bytes = guard_bytes
+
+def _stored(node: Node) -> np.ndarray:
+    return np.ascontiguousarray(to_storage(node.static["value"], node.tensor_type.dtype))
+
+
+def _picks(
+    builder: Builder, made: Schedule, slots: Mapping[int, int], constants: Mapping[int, Node]
+) -> Iterable[tuple[int, bool]]:
+    """Where each output is, and whether it must be copied; see `Plan.picks`."""
+    replaced = dict(builder.graph.updates)
+    given: set[int] = set()
+    for position, node in enumerate(builder.graph.outputs):
+        if id(node) in constants:
+            yield CONSTANT, True
+        elif node.is_input:
+            yield slots[id(node)], True
+        elif id(node) in made.updates:
+            yield slots[id(node)], replaced.get(position) != slots[id(node)]
+        else:
+            yield slots[id(node)], id(node) in given
+            given.add(id(node))
+
+
+class _Arena:
+    """Places buffers in one piece of memory."""
+
+    def __init__(self, builder: Builder, guard_bytes: int):
         self._layout = builder.layout
-        self.places = {id(node): Place(n, 0) for n, node in enumerate(graph.inputs)}
-        constants = builder.constants()
-        known = {id(node) for node in (*graph.inputs, *constants)}
-        self.computed: list[Node] = []
-        for node in graph.outputs:
-            if id(node) in made.updates:
-                known.add(id(node))
-                self.places[id(node)] = self.places[id(made.updates[id(node)])]
-            elif id(node) not in known:
-                known.add(id(node))
-                self.places[id(node)] = Place(len(graph.inputs) + len(self.computed), 0)
-                self.computed.append(node)
-        self._arena_slot = len(graph.inputs) + len(self.computed)
-        self._size = guard_bytes
-        self._temporaries: list[Node] = []
-        self._fixed = [builder.faults, *constants]
-        self._lay_out(made.groups)
-        self.arena = aligned((self._size,), uint8)
-        self.address = address_of(self.arena)
-        self.faults = self.view(builder.faults)
-        self.faults[...] = 0
-        for node in constants:
-            self.view(node)[...] = to_storage(node.static["value"], node.tensor_type.dtype)
-        held = {id(node): n for n, node in enumerate(graph.inputs)}
-        self.updated = [held[id(node)] for node in made.updates.values()]
-        self._constants = {id(node): self.view(node) for node in constants}
-        self._constant_of = [self._constants.get(id(node)) for node in graph.outputs]
-        self._picks = self._pick(builder, made.updates)
-        is_plain = not any(is_copied for _, is_copied in self._picks)
-        self._plain = [number for number, _ in self._picks] if is_plain else None
+        self._guard_bytes = guard_bytes
+        self.offsets: dict[int, int] = {}
+        self.temporaries: list[tuple[int, int]] = []
+        self.size = guard_bytes
 
-    def _lay_out(self, groups: Sequence[Group]) -> None:
-        """Give every other node a place in the arena."""
-        for node in self._fixed:
-            self._add(node)
-        for group in groups:
-            for nest in group.nests:
-                for node in nest.written():
-                    if id(node) not in self.places:
-                        self._add(node)
-                        self._temporaries.append(node)
+    def _room(self, node: Node) -> int:
+        """The bytes that a buffer takes, guard included."""
+        lines = -(-self._layout.nbytes(node) // LINE)
+        return max(lines, 1) * LINE + self._guard_bytes
 
-    def _add(self, node: Node) -> None:
-        self.places[id(node)] = Place(self._arena_slot, self._size)
-        bytes_in_lines = -(-self._layout.nbytes(node) // LINE) * LINE
-        self._size += max(bytes_in_lines, LINE) + self._guard_bytes
+    def add_fixed(self, node: Node) -> None:
+        """Place a buffer that keeps its numbers from run to run."""
+        self.offsets[id(node)] = self.size
+        self.size += self._room(node)
 
-    def view(self, node: Node) -> np.ndarray:
-        """The numbers of a node in the arena."""
-        start = self.places[id(node)].offset
-        numbers = self.arena[start : start + node.tensor_type.nbytes]
-        return numbers.view(node.tensor_type.dtype.storage).reshape(node.tensor_type.shape)
+    def add_temporaries(self, groups: Iterable[Group], known: set[int]) -> None:
+        """Place the others, the largest first, each at the lowest place that is free all the time.
 
-    def temporaries(self) -> list[np.ndarray]:
-        """The memory that a run writes before it reads it; a test fills it with NaN."""
-        found = []
-        for node in self._temporaries:
-            start = self.places[id(node)].offset
-            whole = self.arena[start : start + self._layout.nbytes(node)]
-            found.append(whole.view(node.tensor_type.dtype.storage))
-        return found
+        Greedy by size: Pisarchyk and Lee, arXiv 2001.03288.
+        """
+        needed = _lifetimes(groups, known | set(self.offsets))
+        placed: list[tuple[int, int, int, int]] = []
+        first_free = self.size
+        order = sorted(needed.values(), key=lambda each: -self._room(each[0]))
+        for node, begin, end in order:
+            room = self._room(node)
+            offset = first_free
+            for start, stop, others_begin, others_end in placed:
+                is_alive = begin <= others_end and others_begin <= end
+                if is_alive and offset + room > start and offset < stop:
+                    offset = stop
+            self.offsets[id(node)] = offset
+            placed.append((offset, offset + room, begin, end))
+            placed.sort()
+            self.size = max(self.size, offset + room)
+            self.temporaries.append((offset, self._layout.nbytes(node)))
 
-    def unused(self) -> np.ndarray:
-        """Which bytes of the arena belong to no buffer; a test watches them."""
-        free = np.ones(self.arena.shape, bool)
-        for node in (*self._fixed, *self._temporaries):
-            start = self.places[id(node)].offset
-            free[start : start + self._layout.nbytes(node)] = False
-        return free
 
-    def _pick(self, builder: Builder, updates: Mapping[int, Node]) -> list[tuple[int, bool]]:
-        """Where each result is among `[*inputs, *computed]`, and whether it must be copied."""
-        graph = builder.graph
-        held = {id(node): n for n, node in enumerate(graph.inputs)}
-        made = {id(node): len(graph.inputs) + n for n, node in enumerate(self.computed)}
-        replaced = dict(graph.updates)
-        picks = []
-        given: set[int] = set()
-        for position, node in enumerate(graph.outputs):
-            old = updates.get(id(node))
-            if id(node) in self._constants:
-                picks.append((-1, True))
-            elif node.is_input:
-                picks.append((held[id(node)], True))
-            elif old is not None:
-                is_own = replaced.get(position) == held[id(old)]
-                picks.append((held[id(old)], not is_own))
-            else:
-                picks.append((made[id(node)], id(node) in given))
-                given.add(id(node))
-        return picks
-
-    def begins_with_computed(self, results: int) -> bool:
-        """Whether the first `results` outputs are all that is computed beside state, in order."""
-        first = self._arena_slot - len(self.computed)
-        wanted = [(first + n, False) for n in range(results)]
-        return results == len(self.computed) and self._picks[:results] == wanted
-
-    def outputs(self, made: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The results in the graph's order; each is an array of its own."""
-        found = [*arrays, *made]
-        if self._plain is not None:
-            return [found[number] for number in self._plain]
-        return [
-            np.array(constant if constant is not None else found[number], order="C")
-            if is_copied
-            else found[number]
-            for (number, is_copied), constant in zip(self._picks, self._constant_of, strict=True)
-        ]
+def _lifetimes(groups: Iterable[Group], known: set[int]) -> dict[int, tuple[Node, int, int]]:
+    """For each node with a buffer in the arena, the first and last phase in which it is used."""
+    found: dict[int, tuple[Node, int, int]] = {}
+    phase = 0
+    for group in groups:
+        phase += group.meets
+        for nest in group.nests:
+            for node in nodes_of(nest):
+                if id(node) not in known:
+                    _, begin, _ = found.get(id(node), (node, phase, phase))
+                    found[id(node)] = (node, begin, phase)
+    return found

@@ -20,6 +20,8 @@ import numpy as np
 from steepest.codegen.machine_code import MachineCode
 from steepest.codegen.target import Machine, host
 from steepest.errors import ArgumentError, SteepestError
+from steepest.kernels.tuning import USUAL
+from steepest.runtime import cache
 from steepest.runtime.memory import LINE, address_of
 from steepest.runtime.processors import available_processors
 
@@ -55,7 +57,13 @@ def native_for(machine: Machine) -> MachineCode:
     names = ["one_thread.ll"] if own is None else ["native.ll", own]
     names.append("steps.ll")
     text = "\n".join(folder.joinpath(name).read_text() for name in names)
-    return MachineCode(text, machine, {})
+    entry = cache.entry_name(text, machine, USUAL)
+    kept = cache.load(entry)
+    if kept is not None:
+        return MachineCode.loaded(kept[1], machine, {})
+    made = MachineCode(text, machine, {})
+    cache.store(entry, {}, made.code)
+    return made
 
 
 def _platform_file(machine: Machine) -> str | None:
