@@ -43,6 +43,9 @@ def emit_program(groups: list[Group], places: Places, machine: Machine, faults: 
     meet.attributes.add("nounwind")
     kind = ir.FunctionType(ir.VoidType(), [POINTER, INT64, INT64, POINTER])
     run = ir.Function(module, kind, "run")
+    # It only calls others; what LLVM could improve here would take longer than it saves.
+    run.attributes.add("optnone")
+    run.attributes.add("noinline")
     table, thread, threads, meeting = run.args
     builder = ir.IRBuilder(run.append_basic_block("entry"))
     functions: dict[Hashable, ir.Function] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,25 +34,27 @@ class _Writer:
         self._kept: list[Any] = []
 
     def fields(self, value: Any) -> Hashable:
-        return tuple(self.write(getattr(value, each.name)) for each in dataclasses.fields(value))
+        return tuple([self.write(getattr(value, name)) for name in _handling(type(value))[1]])
 
     def write(self, value: Any) -> Hashable:
         """A nest's part as a tuple."""
-        if isinstance(value, Node):
+        kind = type(value)
+        way = _handling(kind)[0]
+        if way == "tuple":
+            return tuple([self.write(each) for each in value])
+        if way == "plain":
+            return (kind.__name__, value)
+        if way == "value":
+            return (kind.__name__, self.fields(value))
+        if way == "node":
             # A node beyond the buffers only says where a check belongs.
             return ("node", self._numbers.get(id(value)), str(value.type))
-        if isinstance(value, Primitive | DType):
-            return (type(value).__name__, value.name)
-        if isinstance(value, tuple):
-            return tuple(self.write(each) for each in value)
-        if isinstance(value, Mapping):
+        if way == "named":
+            return (kind.__name__, value.name)
+        if way == "mapping":
             return static_key(value)
-        if isinstance(value, float | np.generic):
-            return (type(value).__name__, np.float64(value).tobytes())
-        if not dataclasses.is_dataclass(value):
-            return (type(value).__name__, value)
-        if type(value).__hash__ is not object.__hash__:
-            return (type(value).__name__, self.fields(value))
+        if way == "float":
+            return (kind.__name__, np.float64(value).tobytes())
         number = self._numbers.get(id(value))
         if number is not None:
             return ("again", number)
@@ -60,4 +63,25 @@ class _Writer:
         self._kept.append(value)
         if isinstance(value, Variable):
             return ("loop", value.extent)
-        return (type(value).__name__, self.fields(value))
+        return (kind.__name__, self.fields(value))
+
+
+@cache
+def _handling(kind: type) -> tuple[str, tuple[str, ...]]:
+    """How values of a class are written, and the names of its fields; a program has thousands."""
+    plain = (
+        ("node", (Node,)),
+        ("named", (Primitive, DType)),
+        ("tuple", (tuple,)),
+        ("mapping", (Mapping,)),
+        ("float", (float, np.generic)),
+    )
+    names: tuple[str, ...] = ()
+    if dataclasses.is_dataclass(kind):
+        names = tuple(each.name for each in dataclasses.fields(kind))
+    for way, classes in plain:
+        if issubclass(kind, classes):
+            return way, names
+    if not dataclasses.is_dataclass(kind):
+        return "plain", names
+    return ("value" if kind.__hash__ is not object.__hash__ else "shared"), names
