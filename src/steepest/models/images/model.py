@@ -132,7 +132,7 @@ class ImageModel:
         changed = augmentation
         if changed is None:
             changed = Augmentation.for_images(prepared.size, prepared.channels)
-        name = network or choose_network(prepared.size, len(prepared.train))
+        name = network or choose_network(prepared.size, prepared.channels, len(prepared.train))
         result = training.train_images(
             prepared,
             name,

@@ -68,16 +68,20 @@ SMALL_SIDE = 32
 MIDDLE_SIDE = 64
 
 
-def choose_network(size: tuple[int, int], images: int) -> str:
+def choose_network(size: tuple[int, int], channels: int, images: int) -> str:
     """The network for images of a size: small ones get small networks.
 
     Args:
         size: height and width.
+        channels: 1 for grey, 3 for colour.
         images: how many there are to learn from.
     """
-    if max(size) <= SMALL_SIDE and min(size) >= 12 and images < FEW_IMAGES:
+    is_small = max(size) <= SMALL_SIDE and min(size) >= NETWORKS["lenet"].smallest
+    if is_small and channels == 1 and images < FEW_IMAGES:
         return "lenet"
-    return "resnet20" if max(size) <= MIDDLE_SIDE or min(size) < 16 else "resnet18"
+    if max(size) <= MIDDLE_SIDE or min(size) < NETWORKS["resnet18"].smallest:
+        return "resnet20"
+    return "resnet18"
 
 
 def build_network(name: str, classes: int, channels: int, size: tuple[int, int]) -> nn.Module:
