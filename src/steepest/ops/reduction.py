@@ -5,6 +5,7 @@ Reduced axes are dropped from the shape; they are counted from 0 and given in as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -162,9 +163,34 @@ def _extremum_gradient(
     return share * expand(output_grad / count, operand.shape, axes)
 
 
+FEW = 32
+"""Numbers per result up to which an extremum goes number by number over all results at once.
+
+NumPy's own reduction takes about ten times as long for the four numbers of a pooling window.
+"""
+
+
+def _extremum(function: np.ufunc) -> Callable[..., np.ndarray]:
+    """The evaluation of a reduction that gives the same number in any order."""
+
+    def evaluate(operand: np.ndarray, *, axes: Shape) -> np.ndarray:
+        lead = operand.ndim - len(axes)
+        count = math.prod(operand.shape[lead:])
+        is_trailing = axes == tuple(range(lead, operand.ndim))
+        if not is_trailing or not 1 < count <= FEW or operand.size < FEW * count:
+            return function.reduce(operand, axis=axes)
+        offsets: list[tuple[Any, ...]] = [(..., *each) for each in np.ndindex(operand.shape[lead:])]
+        result = function(operand[offsets[0]], operand[offsets[1]])
+        for offset in offsets[2:]:
+            function(result, operand[offset], out=result)
+        return result
+
+    return evaluate
+
+
 max_ = reduction(
     "max",
-    evaluate=lambda operand, *, axes: np.max(operand, axis=axes),
+    evaluate=_extremum(np.maximum),
     gradient=_extremum_gradient,
     accepts="ordered",
     needs_numbers=True,
@@ -172,7 +198,7 @@ max_ = reduction(
 
 min_ = reduction(
     "min",
-    evaluate=lambda operand, *, axes: np.min(operand, axis=axes),
+    evaluate=_extremum(np.minimum),
     gradient=_extremum_gradient,
     accepts="ordered",
     needs_numbers=True,
