@@ -51,8 +51,8 @@ OTHER_GRADIENT = {
 NO_GRADIENT = ("has no gradient rule yet", "gradients are not taken through complex numbers yet")
 """What GradientError says of operations whose gradient cannot be taken yet: values only."""
 
-LEAST_SAMPLES = 3650
-LEAST_GRADIENTS = 2270
+LEAST_SAMPLES = 7129
+LEAST_GRADIENTS = 5746
 
 
 def _operations():
@@ -283,6 +283,10 @@ NUMBERS_DECIDE = {
 """Operations of which some samples need numbers to know a shape: those are not compiled."""
 
 
+OTHER_ORDER = {f"nn.functional.conv_transpose{dims}d" for dims in (1, 2, 3)}
+"""Operations that a pass writes as another sum, so that the last bits may differ."""
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_compiled_equals_eager(name):
     info, function = OPERATIONS[name]
@@ -307,7 +311,10 @@ def test_compiled_equals_eager(name):
             refused += 1
             continue
         for ours, eager in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(np.asarray(ours), np.asarray(eager))
+            precision = 1e-12 if info.name in OTHER_ORDER else 0.0
+            np.testing.assert_allclose(
+                np.asarray(ours), np.asarray(eager), rtol=precision, atol=10 * precision
+            )
         compared += 1
         if compared == COMPILED_SAMPLES:
             break

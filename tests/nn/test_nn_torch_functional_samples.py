@@ -25,6 +25,9 @@ F = nn.functional
 RANDOM = {"dropout", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"}
 UNPREFIXED = ("sigmoid", "tanh", "softmax", "log_softmax")
 OURS_ALONE = {"hinge_loss", "maxout"}
+IN_ARRAY_TESTS = {"max_pool1d", "max_pool2d", "max_pool3d"}
+"""PyTorch ships thousands of samples for these; `tests/array` runs them, once is enough."""
+
 NO_SAMPLES = {"dropout1d", "fold", "lp_pool1d", "lp_pool2d", "lp_pool3d"}
 COMPLEX = {("silu", "complex"): "complex numbers are not for neural networks here"}
 REFUSED = {
@@ -44,6 +47,7 @@ OPS = {
     if (op.name.startswith("nn.functional.") or op.name in UNPREFIXED)
     and hasattr(F, _name(op))
     and (_name(op), op.variant_test_name) not in COMPLEX
+    and _name(op) not in IN_ARRAY_TESTS
 }
 
 
@@ -154,6 +158,6 @@ def test_torch_samples(key):
 
 def test_every_function_has_samples():
     covered = {name for name, _ in OPS}
-    assert set(F.__all__) - covered == OURS_ALONE | NO_SAMPLES
+    assert set(F.__all__) - covered == OURS_ALONE | NO_SAMPLES | IN_ARRAY_TESTS
     total = sum(len(samples_of(key)) for key in OPS)
-    assert total >= 4538
+    assert total >= 1658

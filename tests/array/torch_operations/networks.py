@@ -12,7 +12,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
 
-RANDOM = {"alpha_dropout", "dropout", "rrelu"}
+RANDOM = {
+    *("alpha_dropout", "dropout", "dropout2d", "dropout3d", "feature_alpha_dropout", "rrelu"),
+}
 """Functions that draw random numbers, which cannot be compared."""
 
 PREFIX = "nn.functional."
