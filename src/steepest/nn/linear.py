@@ -209,7 +209,7 @@ class MaxoutChannels(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.maxout(input, self.pieces, self.dim)
+        return functional.maxout(input, self.pieces, self.dim, name=self.label)
 
     def extra_repr(self) -> str:
         return f"pieces={self.pieces}"

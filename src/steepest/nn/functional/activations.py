@@ -235,25 +235,26 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return values * st.sigmoid(gates)
 
 
-def maxout(input: Tensor, pieces: int, dim: int = -1) -> Tensor:
+def maxout(input: Tensor, pieces: int, dim: int = -1, *, name: str = "maxout") -> Tensor:
     """The largest of every `pieces` neighbouring numbers along an axis.
 
     Args:
         input: the size of axis `dim` must be a multiple of `pieces`; the result has a
             `pieces`-th of it.
+        name: how error messages call the operation.
 
     Raises:
         ShapeError: that size is no multiple of `pieces`.
 
     Source: Goodfellow et al., "Maxout networks", arXiv 1302.4389.
     """
-    x = _floating(input, "maxout")
-    axis = normalize_axis(dim, x.ndim, "maxout")
+    x = _floating(input, name)
+    axis = normalize_axis(dim, x.ndim, name)
     size = x.shape[axis] if x.ndim else 1
     if pieces < 1 or size % pieces:
         raise ShapeError(
             complaint(
-                f"maxout: input {x.shape} has {size} numbers along axis {dim}, which cannot be cut "
+                f"{name}: input {x.shape} has {size} numbers along axis {dim}, which cannot be cut "
                 f"into groups of {pieces}."
             )
         )
