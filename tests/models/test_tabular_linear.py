@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from steepest.models.tabular import linear
 from steepest.models.tabular.linear import linear_members
-from steepest.models.tabular.mixture import log_loss, mix, softmax, weights_of
+from steepest.models.tabular.mixture import log_loss, mix, softmax
 from steepest.models.tabular.recipe import folds, rows_of_members
 
 MEMBERS = 3
@@ -100,27 +100,25 @@ def test_linear_models_that_help_get_a_weight() -> None:
     assert linear_weight == pytest.approx(1 / 3, abs=0.05)
 
 
-@pytest.mark.parametrize("is_classification", [False, True])
-def test_linear_models_that_help_by_less_than_the_standard_error_get_none(
-    is_classification: bool,
-) -> None:
-    """Outputs that know nothing help by chance on every other table, but hardly ever clearly."""
-    by_chance, clearly = 0, 0
-    for seed in range(60):
-        random = np.random.default_rng(seed)
-        network = random.normal(size=(1, 200, 2))
-        answers = network[0, :, 0] + random.normal(size=200)
-        if is_classification:
-            answers = (random.uniform(size=200) > softmax(network[0])[:, 0]).astype(np.int64)
-        line = random.normal(size=(200, 2))
-        joined = np.concatenate([network, line[None]])
-        by_chance += weights_of(joined, answers, is_classification)[-1] > 0
-        weights, linear_weight = mix(network, line, answers, is_classification)
-        clearly += linear_weight > 0
-        if not linear_weight:
-            assert weights.tolist() == weights_of(network, answers, is_classification).tolist()
-    assert 20 <= by_chance <= 40
-    assert clearly <= 6
+def test_linear_models_that_know_the_opposite_get_none() -> None:
+    random = np.random.default_rng(3)
+    answers = random.normal(size=400)
+    network = (answers + random.normal(size=400))[None, :, None]
+    line = (random.normal(size=400) - answers)[:, None]
+    weights, linear_weight = mix(network, line, answers, is_classification=False)
+    assert linear_weight == 0.0
+    alone, _ = mix(network, None, answers, is_classification=False)
+    np.testing.assert_allclose(weights, alone, rtol=1e-6)
+
+
+def test_linear_models_calibrate_classes_too() -> None:
+    random = np.random.default_rng(4)
+    network, line = random.normal(size=(2, 20_000, 2))
+    true = 2.0 * network + 0.5 * line
+    codes = (random.uniform(size=20_000) > softmax(true)[:, 0]).astype(np.int64)
+    weights, linear_weight = mix(network[None], line, codes, is_classification=True)
+    assert weights[0] == pytest.approx(2.0, rel=0.05)
+    assert linear_weight == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_model_is_never_linear_alone() -> None:

@@ -22,30 +22,21 @@ Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 def mix(
     snapshots: np.ndarray, linear: np.ndarray | None, answers: np.ndarray, is_classification: bool
 ) -> tuple[np.ndarray, float]:
-    """The weights of the snapshots, and of the linear models.
+    """The weights of the snapshots, and of the linear models, with the least loss.
 
-    The linear models get a weight only if they lower the loss by more than its standard error: the
-    networks gain from the mean over the members, which the rows left out, each seen by one member,
-    cannot show; linear models hardly do.
+    Where all snapshots would get the weight 0, they are weighed without the linear models.
 
     Args:
         snapshots: (snapshots, rows, outputs) for the rows left out.
         linear: (rows, outputs) for the same rows, or None.
         answers: (rows,) numbers, or class codes.
     """
-    weights = weights_of(snapshots, answers, is_classification)
-    if linear is None:
-        return weights, 0.0
-    joined = np.concatenate([snapshots, linear[None]])
-    with_linear = weights_of(joined, answers, is_classification)
-    if not with_linear[:-1].any():
-        return weights, 0.0
-    before = row_losses(np.tensordot(weights, snapshots, 1), answers, is_classification)
-    after = row_losses(np.tensordot(with_linear, joined, 1), answers, is_classification)
-    gain = before - after
-    if gain.mean() <= gain.std() / math.sqrt(len(gain)):
-        return weights, 0.0
-    return with_linear[:-1], float(with_linear[-1])
+    if linear is not None:
+        joined = np.concatenate([snapshots, linear[None]])
+        weights = weights_of(joined, answers, is_classification)
+        if weights[:-1].any():
+            return weights[:-1], float(weights[-1])
+    return weights_of(snapshots, answers, is_classification), 0.0
 
 
 def weights_of(outputs: np.ndarray, answers: np.ndarray, is_classification: bool) -> np.ndarray:
