@@ -10,6 +10,9 @@ import pytest
 
 # Machine code kept from an earlier run would hide what the code generator does now.
 os.environ.setdefault("STEEPEST_CACHE", "off")
+# What tests compile runs on the evaluator unless they ask for machine code, which takes longer to
+# make than to run; tests/native holds the two against each other.
+os.environ.setdefault("STEEPEST_BACK_END", "evaluator")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

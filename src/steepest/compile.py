@@ -3,7 +3,7 @@
     python function -> trace -> passes -> executable
 
 The trace already holds the backward pass, because gradients are operations like any other. The
-back end that makes the executable takes the optimised graph; it is the NumPy evaluator.
+back end that makes the executable takes the optimised graph: machine code, or the NumPy evaluator.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def compile(
             become inputs of the program; any other argument must be hashable and is baked in.
             It may call `backward()` and `optimizer.step()`: tensors that it assigns to are
             updated by the program.
-        back_end: `"evaluator"`, the NumPy interpreter, or `"native"`, machine code; default: what
-            `STEEPEST_BACK_END` says, else the evaluator.
+        back_end: `"native"`, machine code, or `"evaluator"`, the NumPy interpreter; default: what
+            `STEEPEST_BACK_END` says, else machine code.
 
     A new program is made when shapes, data types, baked-in arguments, or the plain attributes of
     a module (such as training mode) differ from those of earlier calls. The 64 programs used last

@@ -27,8 +27,8 @@ class Options:
         debug: show full tracebacks in the command (default no).
         verify: check the graph after every pass (default yes; it costs little).
         compile: let `steepest.compile` compile; `0` runs every function eagerly (default yes).
-        back_end: what runs compiled programs: `"evaluator"`, the NumPy interpreter (default), or
-            `"native"`, machine code.
+        back_end: what runs compiled programs: `"native"`, machine code (default), or
+            `"evaluator"`, the NumPy interpreter.
         threads: how many threads native programs use (default 0: all processors of the process).
         cache: the folder in which machine code is kept from process to process, or `"off"`
             (default in an environment: `steepest` in `XDG_CACHE_HOME`, else in `~/.cache`).
@@ -37,7 +37,7 @@ class Options:
     debug: bool = False
     verify: bool = True
     compile: bool = True
-    back_end: str = "evaluator"
+    back_end: str = "native"
     threads: int = 0
     cache: str = dataclasses.field(default_factory=lambda: _cache_folder({}))
 

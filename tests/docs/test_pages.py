@@ -10,12 +10,14 @@ import contextlib
 import dataclasses
 import io
 import re
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
 
 from steepest.data.tables import DataWarning
+from steepest.options import options
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -52,6 +54,8 @@ def examples(page: Path) -> list[Example]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    as_a_reader = dataclasses.replace(options(), back_end="native")
+    monkeypatch.setattr(sys.modules["steepest.compile"], "options", lambda: as_a_reader)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     namespace: dict[str, object] = {"__name__": "__main__"}
     for example in examples(page):

@@ -13,7 +13,7 @@ from hypothesis import strategies as strategies
 from random_programs import RandomProgram, random_program
 
 import steepest as st
-from steepest.compile import replay
+from steepest.autodiff.replay import replay
 from steepest.graph.evaluate import evaluate
 from steepest.graph.text import from_text, to_text
 from steepest.graph.verify import verify

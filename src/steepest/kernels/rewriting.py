@@ -34,7 +34,10 @@ def check_supported(graph: Graph) -> Graph:
         several = node.op is control.item or node.op is control.custom_gradient
         lowered = not getattr(node.op, "is_elementwise", False) or node.op.lower is not None  # type: ignore[union-attr]
         if several or not lowered or any(part.dtype.is_complex for part in parts):
-            raise GraphError(f"{node!r} has no native code. At {node.origin}.")
+            raise GraphError(
+                f"{node!r} has no native code. At {node.origin}. "
+                f"compile(..., back_end='evaluator') runs it on NumPy."
+            )
     return graph
 
 
