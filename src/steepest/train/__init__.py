@@ -12,6 +12,7 @@ from steepest.train.faults import Fault, TrainingFaultError
 from steepest.train.history import History
 from steepest.train.metrics import METRICS, Metric, compute, compute_all
 from steepest.train.progress import BarProgress, LineProgress, Progress
+from steepest.train.pytorch_files import read_pytorch
 from steepest.train.source import Batch
 from steepest.train.trainer import Trainer
 from steepest.train.weights import load, save
@@ -38,5 +39,6 @@ __all__ = [
     "compute",
     "compute_all",
     "load",
+    "read_pytorch",
     "save",
 ]
