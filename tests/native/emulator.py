@@ -7,8 +7,10 @@ another as the program touches them. Functions of the C library are computed by 
 
 from __future__ import annotations
 
+import bisect
 import ctypes
 import ctypes.util
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -79,6 +81,7 @@ class Emulator:
         # Vectors are switched off when the processor starts.
         self._machine.reg_write(arm64.UC_ARM64_REG_CPACR_EL1, 3 << 20)
         self._functions = library_functions()
+        self._regions: list[tuple[int, int, bool]] = []
 
     def run(self, function: int, *arguments: int | bytes) -> None:
         """Call a function at an address; bytes are passed by the address of a copy.
@@ -93,6 +96,7 @@ class Emulator:
                 held.append(ctypes.create_string_buffer(value, len(value)))
                 value = ctypes.addressof(held[-1])
             machine.reg_write(arm64.UC_ARM64_REG_X0 + number, value)
+        self._regions = sorted(_regions())
         top = ctypes.addressof(self._stack) + STACK_BYTES
         machine.reg_write(arm64.UC_ARM64_REG_SP, top // 16 * 16)
         machine.reg_write(arm64.UC_ARM64_REG_X30, RETURN)
@@ -111,13 +115,12 @@ class Emulator:
 
     def _map(self, machine: Any, access: int, address: int, *_rest: Any) -> bool:
         """Show the emulator a region of this process; not the code of libraries."""
-        for low, high, is_file in _regions():
-            if access == unicorn.UC_MEM_FETCH_UNMAPPED and is_file:
-                continue
-            if low <= address < high:
-                machine.mem_map_ptr(low, high - low, unicorn.UC_PROT_ALL, low)
-                return True
-        return False
+        found = bisect.bisect_right(self._regions, (address, sys.maxsize)) - 1
+        low, high, is_file = self._regions[found]
+        if address >= high or (is_file and access == unicorn.UC_MEM_FETCH_UNMAPPED):
+            return False
+        machine.mem_map_ptr(low, high - low, unicorn.UC_PROT_ALL, low)
+        return True
 
 
 def _regions() -> Iterator[tuple[int, int, bool]]:

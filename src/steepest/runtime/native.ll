@@ -9,10 +9,12 @@
 ;   40 function, 41 table, 42 threads      the program to run, its pointers, the size of the team
 ;   43 patience             how many turns a thread waits before it lets others run
 ;   48 gone                 how many workers have left for good
+;   56 crowded              how many more waits to take the processor for contested
 ;
 ; Waiting costs little on an idle machine and gives way on a busy one: a thread spins for about a
 ; microsecond, then offers the processor to others; when others took it, or after `limit`
-; nanoseconds, it sleeps until it is woken.
+; nanoseconds, it sleeps until it is woken. Who takes an offered processor keeps it for milliseconds,
+; but a sleeper is woken at once: so the waits after that are spent asleep, with no offer before.
 ;
 ; A file beside this one brings @pause, @futex, @begin_arithmetic and @end_arithmetic for a machine.
 
@@ -32,8 +34,11 @@ entry:
   ret i64 %all
 }
 
-define internal i64 @await(ptr %word, i64 %seen, ptr %sleepers, i64 %patience, i64 %limit) nounwind {
+define internal i64 @await(ptr %team, ptr %word, i64 %seen, ptr %sleepers, i64 %limit) nounwind {
 entry:
+  %patience_at = getelementptr i64, ptr %team, i64 43
+  %patience = load i64, ptr %patience_at, align 8
+  %crowded_at = getelementptr i64, ptr %team, i64 56
   br label %spin
 spin:
   %turns = phi i64 [ 0, %entry ], [ %more, %pausing ]
@@ -42,11 +47,20 @@ spin:
   br i1 %changed, label %done, label %tired
 tired:
   %long = icmp uge i64 %turns, %patience
-  br i1 %long, label %offer, label %pausing
+  br i1 %long, label %ask, label %pausing
 pausing:
   call void @pause()
   %more = add i64 %turns, 1
   br label %spin
+ask:
+  %left = load atomic i64, ptr %crowded_at monotonic, align 8
+  %crowded = icmp ugt i64 %left, 0
+  br i1 %crowded, label %count, label %offer
+count:
+  ; threads may count at the same time: it matters little how often
+  %fewer = sub i64 %left, 1
+  store atomic i64 %fewer, ptr %crowded_at monotonic, align 8
+  br label %sleep
 offer:
   %begun = call i64 @now()
   br label %yield
@@ -60,7 +74,10 @@ look:
   %after = call i64 @now()
   %taken = sub i64 %after, %before
   %busy = icmp ugt i64 %taken, 20000
-  br i1 %busy, label %sleep, label %judge
+  br i1 %busy, label %remember, label %judge
+remember:
+  store atomic i64 1000, ptr %crowded_at monotonic, align 8
+  br label %sleep
 judge:
   %waited = sub i64 %after, %begun
   %enough = icmp ugt i64 %waited, %limit
@@ -113,9 +130,7 @@ release:
   call void @announce(ptr %phase_at, ptr %sleepers_at)
   br label %done
 wait:
-  %patience_at = getelementptr i64, ptr %team, i64 43
-  %patience = load i64, ptr %patience_at, align 8
-  %ignored = call i64 @await(ptr %phase_at, i64 %phase, ptr %sleepers_at, i64 %patience, i64 1000000)
+  %ignored = call i64 @await(ptr %team, ptr %phase_at, i64 %phase, ptr %sleepers_at, i64 1000000)
   br label %done
 done:
   ret void
@@ -127,13 +142,11 @@ entry:
   %function_at = getelementptr i64, ptr %team, i64 40
   %table_at = getelementptr i64, ptr %team, i64 41
   %threads_at = getelementptr i64, ptr %team, i64 42
-  %patience_at = getelementptr i64, ptr %team, i64 43
-  %patience = load i64, ptr %patience_at, align 8
   %threads = load i64, ptr %threads_at, align 8
   br label %idle
 idle:
   %seen = phi i64 [ 0, %entry ], [ %generation, %do ]
-  %generation = call i64 @await(ptr %team, i64 %seen, ptr %idle_at, i64 %patience, i64 500000)
+  %generation = call i64 @await(ptr %team, ptr %team, i64 %seen, ptr %idle_at, i64 500000)
   %function = load ptr, ptr %function_at, align 8
   %stop = icmp eq ptr %function, null
   br i1 %stop, label %leave, label %do
