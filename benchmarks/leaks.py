@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -134,6 +135,8 @@ def main() -> int:
     parser.add_argument("--compilations", type=int, default=1_000)
     parser.add_argument("--back-end", default="native", choices=["native", "evaluator"])
     options = parser.parse_args()
+    # Programs are to be compiled, not found where an earlier run left them.
+    os.environ["STEEPEST_CACHE"] = "off"
     grew = False
     for name, turn, count in (
         ("steps", training_step(options.back_end), options.steps),
