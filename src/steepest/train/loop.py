@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from steepest.train.trainer import Trainer
 
 
+STRETCH_SECONDS = 0.05
+"""About how long steps are run with no look at Ctrl-C, callbacks or progress in between."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What one call of `fit` is about.
@@ -89,6 +93,9 @@ class FitLoop:
         self._guard = FaultGuard(
             trainer.model, trainer.optimizer, run.step, self._batch_at, schedules
         )
+        self._pace = 1
+        alone = any(map(_sees_batches, run.callbacks)) or not run.step.is_compiled
+        self._whole = None if alone else run.source.whole()
 
     def run(self) -> History:
         """Train, and return the history."""
@@ -139,37 +146,82 @@ class FitLoop:
                 each.on_epoch_begin(self.trainer, self.epoch + 1)
         self.trainer.model.train()
         while self.batch < self.run_settings.plan.batches:
-            self._run_batch()
+            count = self._stretch()
+            if count > 1:
+                self._run_batches(count)
+            else:
+                self._run_batch()
             if self.is_interrupted or self.stop_reason:
                 return
         self._close_epoch()
 
-    def _run_batch(self) -> None:
+    def _stretch(self) -> int:
+        """How many of the next batches may be run together, with no look in between.
+
+        All that is due after a certain number of steps (a checkpoint, a look at the weights) ends a
+        stretch, and it takes about as long as `STRETCH_SECONDS`, so that Ctrl-C is heard.
+        """
         run = self.run_settings
+        if self._whole is None:
+            return 1
+        until_look = self._guard.position.steps + CHECK_STEPS - self.trainer.steps
+        full = run.source.rows // run.plan.plan.batch_size
+        most = min(until_look, full - self.batch, self._pace)
+        if run.checkpoint is not None and run.checkpoint.every_batches:
+            every = run.checkpoint.every_batches
+            most = min(most, every - self.trainer.steps % every)
+        return max(most, 1)
+
+    def _run_batches(self, count: int) -> None:
+        """Run some batches in one call."""
+        assert self._whole is not None
+        plan = self.run_settings.plan
+        rows = plan.rows(self._first_epoch + self.epoch, self.batch, count)
+        began = time.perf_counter()
+        results = self.run_settings.step.many(self._whole, rows)
+        seconds = max(time.perf_counter() - began, 1e-6)
+        self._pace = max(1, int(count * STRETCH_SECONDS / seconds))
+        target = self._whole.target
+        for selected, result in zip(rows, results, strict=True):
+            self._note(result, len(selected), None if target is None else target[selected])
+        self._look()
+
+    def _run_batch(self) -> None:
         batch = self._batch_at(self.epoch, self.batch)
-        result = run.step(batch)
+        began = time.perf_counter()
+        result = self.run_settings.step(batch)
+        self._pace = int(STRETCH_SECONDS / max(time.perf_counter() - began, 1e-6))
+        self._note(result, batch.size, batch.target)
+        self._look()
+
+    def _note(self, result: StepResult, size: int, target: npt.NDArray | None) -> None:
+        """Take in what a step gave."""
+        run = self.run_settings
         if not math.isfinite(result.loss):
             raise self._guard.loss_fault(self._position(), result.loss)
-        share = loss_share(self.trainer.loss, batch.size)
-        self.figures.add(result, batch.size, share, self._kept(batch, result))
+        share = loss_share(self.trainer.loss, size)
+        self.figures.add(result, size, share, self._kept(target, result))
         self.batch += 1
         self.trainer.steps += 1
         for each in run.callbacks:
             each.on_batch_end(self.trainer, self.batch, result.loss)
-        run.progress.batch(self.epoch, self.batch, batch.size, self.figures.loss)
-        if self.batch == run.plan.batches:
+        run.progress.batch(self.epoch, self.batch, size, self.figures.loss)
+
+    def _look(self) -> None:
+        """Save or look at the weights, if it is time."""
+        if self.batch == self.run_settings.plan.batches:
             return
         if self._is_save_due():
             self._save()
         elif self.trainer.steps - self._guard.position.steps >= CHECK_STEPS:
             self._guard.mark(self._position())
 
-    def _kept(self, batch: Batch, result: StepResult) -> npt.NDArray | None:
+    def _kept(self, target: npt.NDArray | None, result: StepResult) -> npt.NDArray | None:
         """What of a step's output is needed for the metrics of the epoch."""
         if result.output is None:
             return None
-        assert batch.target is not None
-        return kept_output(self.trainer.metrics, batch.target, result.output)
+        assert target is not None
+        return kept_output(self.trainer.metrics, target, result.output)
 
     def _close_epoch(self) -> None:
         """Compute the epoch's figures, tell the callbacks, and save."""
@@ -315,6 +367,13 @@ class FitLoop:
         history.stopped = ""
         self.history = history
         self.trainer.history = history
+
+
+def _sees_batches(callback: Callback) -> bool:
+    """Whether a callback does something after every batch."""
+    if isinstance(callback, LearningRateSchedule):
+        return callback.per == "step"
+    return type(callback).on_batch_end is not Callback.on_batch_end
 
 
 def check_settings(saved: dict[str, Any], current: dict[str, Any]) -> None:

@@ -42,6 +42,15 @@ class EpochBatches:
         start = batch * self.plan.batch_size
         return self._range(epoch, start, min(start + self.plan.batch_size, self.plan.n_rows))
 
+    def rows(self, epoch: int, batch: int, count: int) -> npt.NDArray[np.int64]:
+        """Return `(count, batch_size)`: the samples of batches that are of full size."""
+        size = self.plan.batch_size
+        start = batch * size
+        selected = self._range(epoch, start, start + count * size)
+        if isinstance(selected, slice):
+            selected = np.arange(selected.start, selected.stop, dtype=np.int64)
+        return selected.reshape(count, size)
+
     def _range(self, epoch: int, start: int, stop: int) -> Selection:
         """Return some samples by their places in an epoch; a slice where they lie in order."""
         if not self.plan.shuffle:

@@ -22,6 +22,9 @@ WHOLE_HASH_BYTES = 4_000_000
 
 SAMPLE_ROWS = 256
 
+MOST_CONVERTED_BYTES = 1_000_000_000
+"""Data up to this size is converted as a whole before training, and not batch by batch."""
+
 Selection = npt.NDArray[np.int64] | slice
 
 
@@ -113,6 +116,22 @@ class ArraySource:
             dtype=self._dtype,
         )
         return batch if self._prepare is None else self._prepare(batch, epoch)
+
+    def whole(self) -> Batch | None:
+        """All samples as one batch, as the training step takes them.
+
+        None where batches are prepared one by one, or where converting all of the data to `dtype`
+        at once would take more than `MOST_CONVERTED_BYTES`.
+        """
+        arrays = [*self._inputs.values(), self.target, self.weight]
+        converted = sum(
+            each.size * self._dtype.compute.itemsize
+            for each in arrays
+            if each is not None and each.dtype.kind == "f" and each.dtype != self._dtype.compute
+        )
+        if self._prepare is not None or converted > MOST_CONVERTED_BYTES:
+            return None
+        return self.batch(slice(None))
 
     def subset(self, selection: Selection) -> ArraySource:
         """Return a source of some of the samples, without checking them again."""

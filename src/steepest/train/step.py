@@ -12,6 +12,7 @@ import numpy.typing as npt
 import steepest as st
 from steepest import nn, optim
 from steepest.array.tensor import Tensor
+from steepest.compile import Compiled
 from steepest.trace.containers import map_leaves
 from steepest.train.losses import Loss, weighted_loss
 from steepest.train.source import Batch
@@ -110,6 +111,34 @@ class TrainingStep:
             output=None if output is None else to_arrays(output),
             gradient_norms=None if norms is None else np.asarray(norms),
         )
+
+    def many(self, whole: Batch, rows: npt.NDArray[np.int64]) -> list[StepResult]:
+        """Update the model by many batches, one after the other.
+
+        Args:
+            whole: all samples.
+            rows: `(steps, batch_size)`: which of them make up each batch.
+        """
+        assert isinstance(self._run, Compiled)
+        losses, outputs, norms = self._run.run_batches(rows, *step_arguments(whole))
+        found = None if outputs is None else to_arrays(outputs)
+
+        def output_of(step: int) -> Any:
+            return None if found is None else map_leaves(lambda leaf: leaf[step], found)
+
+        return [
+            StepResult(
+                loss=float(loss),
+                output=output_of(step),
+                gradient_norms=None if norms is None else np.asarray(norms)[step],
+            )
+            for step, loss in enumerate(np.asarray(losses).tolist())
+        ]
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the step runs as a compiled program."""
+        return isinstance(self._run, Compiled)
 
 
 class EvaluationStep:
