@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -66,9 +65,18 @@ class _Writer:
         return (kind.__name__, self.fields(value))
 
 
-@cache
 def _handling(kind: type) -> tuple[str, tuple[str, ...]]:
     """How values of a class are written, and the names of its fields; a program has thousands."""
+    found = _known.get(kind)
+    if found is None:
+        found = _known[kind] = _find_handling(kind)
+    return found
+
+
+_known: dict[type, tuple[str, tuple[str, ...]]] = {}
+
+
+def _find_handling(kind: type) -> tuple[str, tuple[str, ...]]:
     plain = (
         ("node", (Node,)),
         ("named", (Primitive, DType)),
