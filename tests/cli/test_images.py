@@ -193,6 +193,8 @@ def test_a_table_of_files(steepest: Command, photos: Path, tmp_path: Path) -> No
     result = steepest(*words, "--target", "half", "--output", "out", "--size", "14x12")
     assert result.code == 0
     assert (result.json["target"], result.json["size"]) == ("half", [14, 12])
+    measured = steepest("evaluate", "out", tmp_path / "labels.csv", "--json")
+    assert measured.json["images"] == 60
     result = steepest(*words)
     assert result.code == 2
     assert result.error["message"] == (
@@ -206,7 +208,7 @@ def test_a_table_of_files(steepest: Command, photos: Path, tmp_path: Path) -> No
     [
         (["--size", "big"], "--size 'big': give a side in pixels, such as 64, or height x width"),
         (["--size", "2"], "size must be a side or (height, width), each from 4 to 2048"),
-        (["--network", "resnet21"], "network='resnet21' is not known. Did you mean 'resnet20'?"),
+        (["--network", "resnet21"], "--network resnet21 is not known. Did you mean 'resnet20'?"),
         (["--network", "resnet18"], "takes images with sides of at least 16 pixels, but these"),
         (["--task", "binary"], "--task is for tables, but"),
         (["--column", "a=ignore"], "--column is for tables, but"),

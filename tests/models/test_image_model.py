@@ -126,6 +126,7 @@ def test_a_saved_model_is_the_same(model: ImageModel, tmp_path: Path) -> None:
         loaded.predict_probabilities(pixels), model.predict_probabilities(pixels)
     )
     for name in (
+        "target",
         "classes",
         "size",
         "channels",

@@ -8,6 +8,7 @@ _SPELLINGS = (
     (re.compile(r"columns=\{'([^']*)': '(\w+)'\}"), r"--column '\1=\2'"),
     (re.compile(r"columns=\{\"([^\"]*)\": '(\w+)'\}"), r'--column "\1=\2"'),
     (re.compile(r"\btask='(\w+)'"), r"--task \1"),
+    (re.compile(r"\bnetwork='(\w+)'"), r"--network \1"),
     (re.compile(r"\b(time|group)_column=('[^']*')"), r"--\1-column \2"),
     (re.compile(r"\bdelimiter="), "--delimiter "),
     (re.compile(r"\bencoding="), "--encoding "),

@@ -245,5 +245,7 @@ def test_labels_that_do_not_fit() -> None:
         find_images(images, [1, 2, 3])
     with pytest.raises(DTypeError, match="labels are whole numbers or text"):
         find_images(images, [1, 2, 3, 0.5])
+    with pytest.raises(ArgumentError, match="must be the name of a table's column, not list"):
+        find_images("/", [1, 2])
     with pytest.raises(DataError, match="have no labels to learn"):
         prepare_images(images)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from steepest.cli.evaluate import show_metrics
 from steepest.cli.output import Output
-from steepest.data.images.prepare import find_images
 from steepest.data.notes import collected_notes
 from steepest.errors import DataError
 from steepest.models.images import ImageModel
-from steepest.models.images.model import image_metrics, measured_part
+from steepest.models.images.model import image_metrics
 
 
 def evaluate_images_command(path: Path, data: Path, output: Output) -> None:
@@ -20,7 +19,7 @@ def evaluate_images_command(path: Path, data: Path, output: Output) -> None:
     """
     model = ImageModel.load(path)
     with collected_notes() as notes:
-        collection = measured_part(find_images(data))
+        collection = model.labelled(data)
         codes = model.codes(collection.labels)
         probabilities, _ = model.answers(collection)
     usable = probabilities[:, 0] == probabilities[:, 0]

@@ -164,7 +164,6 @@ def _report(
         prepared,
         model,
         request.data.resolve().name,
-        target=request.target or "class",
         split_note=(
             f"Images were assigned at random (seed {request.seed}) where the folders do not say "
             "otherwise, classes in equal shares, duplicates to the same part."

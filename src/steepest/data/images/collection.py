@@ -28,6 +28,7 @@ class ImageCollection:
         paths: the files, or None where the images are in memory.
         pixels: `(n, height, width, channels)` uint8 with 1 or 3 channels, or None where they are
             in files.
+        target: what the labels are of: the name of a table's column, or `"class"`.
     """
 
     source: str
@@ -36,6 +37,7 @@ class ImageCollection:
     parts: npt.NDArray[np.int64]
     paths: tuple[Path, ...] | None = None
     pixels: npt.NDArray[np.uint8] | None = None
+    target: str = "class"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -33,6 +33,11 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
+def is_table_name(name: str) -> bool:
+    """Whether a file is taken for a table, by its ending."""
+    return name.lower().endswith(TABLE_SUFFIXES)
+
+
 def from_folder(folder: Path) -> ImageCollection:
     """A folder for each class, or `train`, `validation` and `test` with a folder for each class.
 
@@ -115,6 +120,7 @@ def from_table(table: Path, label: str | None, image: str | None = None) -> Imag
         tuple(text.strip() for _, text in kept),
         parts,
         paths,
+        target=label,
     )
 
 

@@ -51,6 +51,7 @@ class PreparedImages:
         mean, deviation: of each channel over the training images, from 0 to 255.
         refused: a message for each image that was left out.
         notes: everything that was decided on the way.
+        target: what the classes are of: the name of a table's column, or `"class"`.
     """
 
     source: str
@@ -65,6 +66,7 @@ class PreparedImages:
     deviation: tuple[float, ...]
     refused: tuple[str, ...]
     notes: tuple[str, ...]
+    target: str = "class"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -145,6 +147,7 @@ def prepare_images(
         deviation=deviation,
         refused=tuple(message for _, _, message in decoded.refused),
         notes=tuple(notes),
+        target=collection.target,
     )
 
 
@@ -157,6 +160,11 @@ def find_images(
     path = Path(source).expanduser()
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder.")
+    if labels is not None and not isinstance(labels, str):
+        raise ArgumentError(
+            f"labels= for {path} must be the name of a table's column, not "
+            f"{type(labels).__name__}: folders and files of images hold their labels."
+        )
     is_column = isinstance(labels, str)
     if path.is_dir():
         pairs = arrays.idx_pairs(path)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from steepest.data.images import Augmentation, PreparedImages, prepare_images
 from steepest.data.images.collection import PARTS, ImageCollection
+from steepest.data.images.files import is_table_name
 from steepest.data.images.predicting import find_images_to_predict
 from steepest.data.images.prepare import decoded_images, find_images, note_decoding
 from steepest.data.notes import count, list_names, note
@@ -33,7 +34,7 @@ FORMAT = ModelFormat(
     "image_model",
     1,
     (
-        *("classes", "size", "channels", "network", "recipe", "augmentation"),
+        *("target", "classes", "size", "channels", "network", "recipe", "augmentation"),
         *("history", "settings"),
     ),
     "ImageModel",
@@ -60,6 +61,7 @@ class ImageModel:
         model.save("flowers-model")
 
     Attributes:
+        target: what the classes are of: the name of a table's column, or `"class"`.
         classes: the class names, in the order of the probabilities.
         size: height and width to which images are brought.
         channels: 1 for grey, 3 for colour.
@@ -79,7 +81,9 @@ class ImageModel:
         network_name: str,
         recipe: ImageRecipe,
         augmentation: Augmentation,
+        target: str = "class",
     ):
+        self.target = target
         self.classes = tuple(classes)
         self.size = size
         self.channels = channels
@@ -151,6 +155,7 @@ class ImageModel:
             name,
             chosen,
             changed,
+            prepared.target,
         )
         model.history = result.history
         model.settings = result.settings
@@ -220,17 +225,25 @@ class ImageModel:
 
         Args:
             source, labels: as for `fit`. Where the source has a test part, that part is measured.
+                The labels of a table are in the column that was learned, if none is named.
 
         Raises:
             DataError: labels that the network has not learned.
         """
-        collection = find_images(source, labels)
-        probabilities, _ = self.answers(measured_part(collection))
-        codes = self.codes(measured_part(collection).labels)
+        collection = self.labelled(source, labels)
+        probabilities, _ = self.answers(collection)
+        codes = self.codes(collection.labels)
         usable = ~np.isnan(probabilities[:, 0])
         if not usable.any():
             raise DataError(f"{collection.source}: none of the images can be used.")
         return image_metrics(codes[usable], probabilities[usable])
+
+    def labelled(self, source: Any, labels: Any = None) -> ImageCollection:
+        """The images that `evaluate` measures."""
+        is_path = isinstance(source, str | os.PathLike)
+        if labels is None and is_path and is_table_name(os.fspath(source)):
+            labels = None if self.target == "class" else self.target
+        return measured_part(find_images(source, labels))
 
     def codes(self, labels: Sequence[str] | None) -> npt.NDArray[np.int64]:
         """Class numbers of labels.
@@ -260,6 +273,7 @@ class ImageModel:
             CheckpointError: the disk refused.
         """
         fields = {
+            "target": self.target,
             "classes": list(self.classes),
             "size": list(self.size),
             "channels": self.channels,
@@ -293,6 +307,7 @@ class ImageModel:
                 fields["network"],
                 ImageRecipe(**fields["recipe"]),
                 Augmentation(**fields["augmentation"]),
+                str(fields["target"]),
             )
             model.history = History.from_dict(fields["history"])
             model.settings = dict(fields["settings"])

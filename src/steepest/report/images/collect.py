@@ -37,7 +37,6 @@ class ImageRun:
         prepared: the images as they were split; there is a test part.
         model: trained on them.
         data_file: name of their folder or file.
-        target: what the classes are of, in a word.
         split_note: how the parts were chosen, in words.
         commands: how to use the model.
         versions: versions of the packages that matter.
@@ -49,7 +48,6 @@ class ImageRun:
     prepared: PreparedImages
     model: ImageModel
     data_file: str
-    target: str = "class"
     split_note: str = ""
     commands: Sequence[Command] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -76,7 +74,7 @@ def collect_images(run: ImageRun) -> ImageReport:
     names = np.array(prepared.classes)
     note = "logistic regression on the pixels of the images made small"
     base = Report(
-        target=run.target,
+        target=prepared.target,
         task="binary" if len(prepared.classes) == 2 else "multiclass",
         data_file=run.data_file,
         rows=len(prepared.images),
