@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 
-from benchmarks.libraries.jax_jit import Jax
+from benchmarks.libraries.jax_jit import Jax, JaxLoop
 from benchmarks.libraries.numpy_blas import NumPy
 from benchmarks.libraries.ours import Steepest
 from benchmarks.libraries.pytorch import Torch
@@ -13,7 +13,7 @@ from benchmarks.libraries.session import Library
 
 OURS = "steepest"
 EVALUATOR = "evaluator"
-PEERS = ("torch", "torch-compile", "jax")
+PEERS = ("torch", "torch-compile", "jax", "jax-loop")
 
 LIBRARIES: dict[str, Library] = {
     library.name: library
@@ -23,6 +23,7 @@ LIBRARIES: dict[str, Library] = {
         Torch("torch", compiled=False),
         Torch("torch-compile", compiled=True),
         Jax(),
+        JaxLoop(),
         NumPy(),
     )
 }

@@ -55,6 +55,15 @@ class Jax(Library):
         return Contraction(left, right, form, chain)
 
 
+class JaxLoop(Jax):
+    """JAX on CPU, with many steps in one call."""
+
+    name = "jax-loop"
+
+    def training(self, task: Task) -> Session:
+        return LoopTraining(task)
+
+
 class JaxSession(Session):
     """What all sessions share."""
 
@@ -114,6 +123,39 @@ class Training(JaxSession):
         import jax
 
         super().run(steps)
+        jax.block_until_ready(self._state)
+
+
+class LoopTraining(Training):
+    """The same step in a `fori_loop` over the batches, many steps a call."""
+
+    def __init__(self, task: Task):
+        import jax
+        import jax.numpy as jnp
+
+        super().__init__(task)
+        step = self._step
+        columns = zip(*(inputs for inputs, _ in self._batches), strict=True)
+        self._inputs = tuple(jnp.stack(column) for column in columns)
+        self._target = jnp.stack([target for _, target in self._batches])
+        count = len(self._batches)
+
+        def many(
+            state: dict[str, Any], inputs: Any, target: Any, start: Any, steps: Any
+        ) -> dict[str, Any]:
+            def body(n: Any, state: dict[str, Any]) -> dict[str, Any]:
+                batch = (start + n) % count
+                return step(state, tuple(each[batch] for each in inputs), target[batch])[0]
+
+            return jax.lax.fori_loop(0, steps, body, state)
+
+        self._many = jax.jit(many, donate_argnums=0)
+
+    def run(self, steps: int) -> None:
+        import jax
+
+        self._state = self._many(self._state, self._inputs, self._target, self._done, steps)
+        self._done += steps
         jax.block_until_ready(self._state)
 
 

@@ -86,12 +86,24 @@ class Training(SteepestSession):
 
         self._run = st.compile(step, back_end=back_end)
         self._batches = make_tensors(task)
+        columns = zip(*(inputs for inputs, _ in self._batches), strict=True)
+        self._inputs = tuple(st.concat(column) for column in columns)
+        self._target = st.concat([target for _, target in self._batches])
         self._done = 0
 
     def step(self) -> Any:
         inputs, target = self._batches[self._done % len(self._batches)]
         self._done += 1
         return self._run(inputs, target)
+
+    def run(self, steps: int) -> None:
+        """Run the steps as `fit` does: batches are taken from the data within one native call."""
+        count = len(self._batches)
+        numbers = (self._done + np.arange(steps)) % count
+        self._done += steps
+        size = self._batches[0][1].shape[0]
+        rows = numbers[:, None] * size + np.arange(size)
+        self._run.run_batches(rows, self._inputs, self._target)
 
 
 class Prediction(SteepestSession):
