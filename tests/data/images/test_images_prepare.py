@@ -177,15 +177,14 @@ def test_the_split_keeps_classes_and_duplicates_together() -> None:
     images = generator.integers(0, 256, (300, 4, 4, 1), dtype=np.uint8)
     images[200:] = images[generator.integers(0, 200, 100)]
     codes = np.where(np.arange(300) % 200 < 40, 1, 0)
-    unassigned = np.full(300, -1)
-    parts = split_images(codes, unassigned, images, validation=0.1, test=0.2, seed=5)
+    unassigned, units = np.full(300, -1), duplicates(images)
+    parts = split_images(codes, unassigned, units, validation=0.1, test=0.2, seed=5)
     assert (
         parts.tolist()
-        == split_images(codes, unassigned, images, validation=0.1, test=0.2, seed=5).tolist()
+        == split_images(codes, unassigned, units, validation=0.1, test=0.2, seed=5).tolist()
     )
-    other = split_images(codes, unassigned, images, validation=0.1, test=0.2, seed=6)
+    other = split_images(codes, unassigned, units, validation=0.1, test=0.2, seed=6)
     assert parts.tolist() != other.tolist()
-    units = duplicates(images)
     for unit in np.unique(units):
         assert len(set(parts[units == unit])) == 1
     for code in (0, 1):

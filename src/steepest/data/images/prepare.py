@@ -127,10 +127,9 @@ def prepare_images(
         places = {label: code for code, label in enumerate(classes)}
         codes = np.array([places[text] for text in texts], np.int64)
         parts = collection.parts[decoded.kept]
-        note_duplicates(duplicates(decoded.pixels), codes)
-        numbers = split_images(
-            codes, parts, decoded.pixels, validation=validation, test=test, seed=seed
-        )
+        units = duplicates(decoded.pixels)
+        note_duplicates(units, codes)
+        numbers = split_images(codes, parts, units, validation=validation, test=test, seed=seed)
         train = np.flatnonzero(numbers == 0)
         _note_small_classes(codes[train], classes)
     mean, deviation = _statistics(decoded.pixels, train)

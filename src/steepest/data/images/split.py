@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 def split_images(
     codes: IntArray,
     parts: IntArray,
-    pixels: npt.NDArray[np.uint8],
+    units: IntArray,
     *,
     validation: float,
     test: float,
@@ -33,7 +33,7 @@ def split_images(
     Args:
         codes: `(n,)` class numbers.
         parts: `(n,)` numbers of `PARTS`, or `UNASSIGNED`.
-        pixels: `(n, ...)` the images.
+        units: `(n,)` what must stay together, as `duplicates` gives it.
         validation, test: shares from 0 to below 1, together below 1.
         seed: of the choice.
 
@@ -48,7 +48,6 @@ def split_images(
             f"validation={validation:g} and test={test:g} leave no images to train on."
         )
     result = np.where(parts == UNASSIGNED, 0, parts)
-    units = duplicates(pixels)
     for number, share in ((2, test), (1, validation)):
         if share > 0 and not (parts == number).any():
             whole = int((parts != 2).sum()) if number == 1 else len(parts)
