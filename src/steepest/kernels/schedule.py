@@ -18,6 +18,9 @@ from steepest.kernels.tuning import USUAL, Tuning
 from steepest.kernels.updates import Updates, candidates, order_updates, reads_what_it_writes
 from steepest.kernels.waits import Waits, dependencies
 
+SOON = 12
+"""How many places before its turn a nest that waits for nothing may come."""
+
 LARGEST_BODY = 150
 """Operations in the body of one loop at most: more do not find room in registers."""
 
@@ -80,7 +83,11 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
 
 
 def _group(nests: list[Nest], waits: Waits) -> list[Group]:
-    """Take nests whose operands are ready, those first that fit the group being filled."""
+    """Take nests whose operands are ready, those first that fit the group being filled.
+
+    A nest that waits for nothing, such as a transposed copy of a weight, comes shortly before it is
+    needed: what it wrote is still in cache then, and its memory is not held for long.
+    """
     groups: list[Group] = []
     placed: dict[int, Group] = {}
     position = {id(nest): n for n, nest in enumerate(nests)}
@@ -90,14 +97,18 @@ def _group(nests: list[Nest], waits: Waits) -> list[Group]:
             users.setdefault(each, []).append(position[id(nest)])
     missing = [len(waits[id(nest)]) for nest in nests]
     ready = [n for n, count in enumerate(missing) if count == 0]
+    furthest = 0
     while ready:
         last = groups[-1] if groups else None
-        chosen = next((n for n in ready if _fits(nests[n], last, placed, waits)), None)
+        soon = [n for n in ready if waits[id(nests[n])] or n <= furthest + SOON]
+        chosen = next((n for n in soon if _fits(nests[n], last, placed, waits)), None)
         if chosen is None or last is None:
             chosen = ready[0]
             last = Group(nests[chosen].rows, [])
             groups.append(last)
         ready.remove(chosen)
+        if waits[id(nests[chosen])]:
+            furthest = max(furthest, chosen)
         last.nests.append(nests[chosen])
         placed[id(nests[chosen])] = last
         for user in users.get(id(nests[chosen]), ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import weakref
@@ -13,6 +14,10 @@ from steepest.graph.dtypes import DType
 LINE = 64
 """Bytes of a cache line, and of the longest vector: arrays begin on a multiple of it."""
 
+LARGE_PAGE = 2 << 20
+SHIFTS, SHIFT_BYTES = 15, 4096 + 5 * LINE
+_shifts = itertools.count()
+
 
 def aligned(shape: tuple[int, ...], dtype: DType) -> np.ndarray:
     """An array of unwritten numbers in row-major order that begins on a cache line.
@@ -21,8 +26,15 @@ def aligned(shape: tuple[int, ...], dtype: DType) -> np.ndarray:
     whether anybody still reads it.
     """
     size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + LINE, np.uint8)
-    offset = -raw.ctypes.data % LINE
+    if size < LARGE_PAGE:
+        raw = np.empty(size + LINE, np.uint8)
+        offset = -raw.ctypes.data % LINE
+    else:
+        # Large pages from the first byte on, if the system has them; and no two arrays begin at the
+        # same place of a page, where their neighbours would crowd the same sets of a cache.
+        shift = next(_shifts) % SHIFTS * SHIFT_BYTES
+        raw = np.empty(size + LARGE_PAGE + shift, np.uint8)
+        offset = -raw.ctypes.data % LARGE_PAGE + shift
     return np.ndarray(shape, dtype.storage, buffer=raw.data, offset=offset)
 
 
