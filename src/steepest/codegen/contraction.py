@@ -7,6 +7,7 @@ number of the other for every row of the tile (BRGEMM; Georganas et al., arXiv 1
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -22,6 +23,8 @@ from steepest.kernels.nest import ContractNest
 
 Range = tuple[ir.Value, ir.Value]
 
+MOST_ROWS = 14
+"""Rows of a tile at most, in turns of all its loops."""
 FETCH_TURNS = 8
 """Turns of the reduced loop between asking for numbers and using them: about 200 cycles."""
 FAR_BYTES = 512
@@ -35,8 +38,14 @@ def emit_contraction(writer: NestWriter, nest: ContractNest) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """A register tile of the result: rows by vectors, the last of which `mask` may cut short."""
+    """A register tile of the result: rows by vectors, the last of which `mask` may cut short.
 
+    Attributes:
+        turns: of the row loop that moves from tile to tile.
+        rows: turns of all loops of rows.
+    """
+
+    turns: int
     rows: int
     vectors: int
     mask: ir.Value | None = None
@@ -54,30 +63,39 @@ class Contraction:
         self.lanes = writer.machine.lanes(dtype)
         self.vector = ir.VectorType(self.number, self.lanes)
         self.itemsize = dtype.itemsize
-        self.rows, self.vectors = self._choose_tile()
-        self.counters: Counters = {}
+        self.turns, self.vectors = self._choose_tile()
+        self.inner_rows = math.prod(each.extent for each in nest.row_loops[1:])
+        self.counters: Counters = {each: integer(0) for each in nest.row_loops[1:]}
 
     def _choose_tile(self) -> tuple[int, int]:
-        """Rows and vectors of a whole tile: equal strips of columns, and rows to match."""
-        machine = self.writer.machine
+        """Turns of the row loop and vectors of a whole tile: equal strips of columns and rows."""
+        nest, machine = self.nest, self.writer.machine
         rows, most = machine.tile
-        extent = 1 if self.nest.row_loop is None else self.nest.row_loop.extent
-        needed = -(-self.nest.vector_loop.extent // self.lanes)
-        if extent < rows:
+        extent = 1 if nest.row_loop is None else nest.row_loop.extent
+        inner = math.prod(each.extent for each in nest.row_loops[1:])
+        needed = -(-nest.vector_loop.extent // self.lanes)
+        registers = machine.vector_registers
+        if extent * inner < rows:
             # Few rows leave registers for more vectors: each needs one for itself and one for the
             # total of each row, beside the broadcast number and a mask.
-            rows = extent
-            most = max(most, min((machine.vector_registers - 2) // (extent + 1), 8))
-        elif needed == 1 and machine.vector_registers < 32:
+            rows = extent * inner
+            most = max(most, min((registers - 2) // (rows + 1), 8))
+        elif needed == 1 and registers < 32:
             rows *= 2
-        strips = -(-needed // most)
-        return min(rows, extent), -(-needed // strips)
+        vectors = -(-needed // -(-needed // most))
+        if nest.row_loop is None or nest.row_loop is nest.loops[0]:
+            return min(rows, extent), vectors
+        # Beside the totals there is room for the vectors and the broadcast number.
+        rows = max(rows, min((registers - 1) // vectors - 1, MOST_ROWS)) // inner
+        strips = -(-extent // max(rows, 1))
+        return -(-extent // strips), vectors
 
     def emit(self) -> None:
         """Emit all loops; rows of the nest's first loop as the function is told."""
         nest = self.nest
-        inner = (nest.row_loop, nest.vector_loop)
+        inner = (*nest.row_loops, nest.vector_loop)
         with ExitStack() as stack:
+            self.writer.open(stack, nest.spread, self.counters, rows=False)
             for each in nest.loops:
                 if each not in inner:
                     low, high = self._range(each)
@@ -92,6 +110,9 @@ class Contraction:
             return self.writer.first, self.writer.last
         return integer(0), integer(variable.extent)
 
+    def _made_tile(self, vectors: int, mask: ir.Value | None = None) -> Tile:
+        return Tile(self.turns, self.turns * self.inner_rows, vectors, mask)
+
     def _columns(self) -> None:
         """Strips of whole tiles; then what is left, in one narrower tile."""
         extent = self.nest.vector_loop.extent
@@ -99,11 +120,11 @@ class Contraction:
         whole = extent // width * width
         if whole:
             with loop(self.builder, integer(0), integer(whole), width, "vector") as column:
-                self._rows(column, Tile(self.rows, self.vectors))
+                self._rows(column, self._made_tile(self.vectors))
         if extent > whole:
             cut = (extent - whole) % self.lanes
             mask = self._constant_mask(cut) if cut else None
-            self._rows(integer(whole), Tile(self.rows, -(-(extent - whole) // self.lanes), mask))
+            self._rows(integer(whole), self._made_tile(-(-(extent - whole) // self.lanes), mask))
 
     def _divided_columns(self) -> None:
         """The same for columns from `first` to `last`: what is left goes by single vectors."""
@@ -112,9 +133,9 @@ class Contraction:
         count = builder.sub(high, low)
         middle = builder.add(low, builder.sub(count, builder.srem(count, integer(width))))
         with loop(builder, low, middle, width, "vector") as column:
-            self._rows(column, Tile(self.rows, self.vectors))
+            self._rows(column, self._made_tile(self.vectors))
         with loop(builder, middle, high, self.lanes, "vector") as column:
-            self._rows(column, Tile(self.rows, 1, self._mask(column, high)))
+            self._rows(column, self._made_tile(1, self._mask(column, high)))
 
     def _rows(self, column: ir.Value, tile: Tile) -> None:
         """Whole tiles of rows; then what is left, in one lower tile."""
@@ -125,18 +146,18 @@ class Contraction:
             return
         builder = self.builder
         low, high = self._range(row_loop)
-        left = row_loop.extent % tile.rows
+        left = row_loop.extent % tile.turns
         # Rows are divided in multiples of a tile's, so only the very last rows can be fewer.
         count = builder.sub(high, low)
-        rest = builder.srem(count, integer(tile.rows)) if left else integer(0)
+        rest = builder.srem(count, integer(tile.turns)) if left else integer(0)
         middle = builder.sub(high, rest)
-        with loop(builder, low, middle, tile.rows, "row") as row:
+        with loop(builder, low, middle, tile.turns, "row") as row:
             self.counters[row_loop] = row
             self._tile(tile)
         if left:
             with builder.if_then(builder.icmp_signed("!=", rest, integer(0))):
                 self.counters[row_loop] = middle
-                self._tile(dataclasses.replace(tile, rows=left))
+                self._tile(dataclasses.replace(tile, turns=left, rows=left * self.inner_rows))
 
     def _constant_mask(self, count: int) -> ir.Value:
         """The first `count` lanes."""
@@ -151,15 +172,34 @@ class Contraction:
 
     def _tile(self, tile: Tile) -> None:
         """Emit one register tile: run the reduced loops, then store."""
-        zero = ir.Constant(self.vector, [0.0] * self.lanes)
         reduced = sorted(
-            self.nest.reduced, key=lambda each: abs(self.nest.vector.place.step(each)), reverse=True
+            (each for each in self.nest.reduced if each not in self.nest.spread),
+            key=lambda each: abs(self.nest.vector.place.step(each)),
+            reverse=True,
         )
-        totals = self._accumulate(list(reduced), [zero] * (tile.rows * tile.vectors), tile)
         base = self._base(self.nest.node, self.nest.place)
-        for at, (row, n) in enumerate(_cells(tile)):
-            pointer = self._moved(base, self._distance(self.nest.place, row, n))
-            self._store(totals[at], pointer, self._mask_of(tile, n))
+        pointers = [
+            self._moved(base, self._distance(self.nest.place, row, n)) for row, n in _cells(tile)
+        ]
+        totals = self._accumulate(reduced, self._totals_so_far(tile, pointers), tile)
+        for (_, n), total, pointer in zip(_cells(tile), totals, pointers, strict=True):
+            self._store(total, pointer, self._mask_of(tile, n))
+
+    def _totals_so_far(self, tile: Tile, pointers: list[ir.Value]) -> list[ir.Value]:
+        """Zeros; in later turns of spread loops, what the result's buffer holds."""
+        zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        builder, spread = self.builder, self.nest.spread
+        if not spread:
+            return [zero] * len(pointers)
+        is_first: ir.Value = builder.icmp_signed("==", self.counters[spread[0]], integer(0))
+        for each in spread[1:]:
+            at_start = builder.icmp_signed("==", self.counters[each], integer(0))
+            is_first = builder.and_(is_first, at_start)
+        held = [
+            self._load(pointer, self._mask_of(tile, n))
+            for (_, n), pointer in zip(_cells(tile), pointers, strict=True)
+        ]
+        return [builder.select(is_first, zero, each) for each in held]
 
     def _accumulate(
         self,
@@ -236,12 +276,20 @@ class Contraction:
         self._fetch_ahead(base, nest.broadcast.place, innermost, 1)
         for row in range(tile.rows):
             pointer = self._moved(base, self._distance(nest.broadcast.place, row, 0))
-            number = self.builder.load(pointer, align=self.itemsize, typ=self.number)
-            spread = self._spread(number)
-            for n in range(tile.vectors):
+            for n, each in enumerate(self._factors(pointer, tile)):
                 at = row * tile.vectors + n
-                result[at] = self._fma(spread, loaded[n], result[at])
+                result[at] = self._fma(each, loaded[n], result[at])
         return result
+
+    def _factors(self, pointer: ir.Value, tile: Tile) -> list[ir.Value]:
+        """What meets the vectors of the other operand: one number for all, or vectors as well."""
+        if self.nest.broadcast.place.step(self.nest.vector_loop) == 0:
+            number = self.builder.load(pointer, align=self.itemsize, typ=self.number)
+            return [self._spread(number)] * tile.vectors
+        return [
+            self._load(self._moved(pointer, n * self.lanes), self._mask_of(tile, n))
+            for n in range(tile.vectors)
+        ]
 
     @staticmethod
     def _mask_of(tile: Tile, vector: int) -> ir.Value | None:
@@ -255,6 +303,9 @@ class Contraction:
     def _distance(self, place: Affine, row: int, vector: int) -> int:
         """How far a row and vector of the tile lie from its first number."""
         distance = vector * self.lanes * place.step(self.nest.vector_loop)
+        for each in reversed(self.nest.row_loops[1:]):
+            row, turn = divmod(row, each.extent)
+            distance += turn * place.step(each)
         if self.nest.row_loop is not None:
             distance += row * place.step(self.nest.row_loop)
         return distance

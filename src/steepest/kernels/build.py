@@ -8,6 +8,7 @@ from steepest.graph.dtypes import int64, uint8
 from steepest.graph.node import Graph, Node, make_input
 from steepest.graph.types import TensorType
 from steepest.kernels.affine import Affine, Variable, linear, row_major, variable_index
+from steepest.kernels.channels import channels_last
 from steepest.kernels.expression import Apply, Expression, Load, Number
 from steepest.kernels.folding import fold_nests
 from steepest.kernels.layout import Layout
@@ -27,6 +28,7 @@ from steepest.kernels.nest import (
 from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reader
 from steepest.kernels.rewriting import check_supported, contiguous_vectors, sizes_of, wide_sums
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
+from steepest.kernels.tiling import is_turned, spread_loops, tile_loops
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply, power
@@ -45,7 +47,7 @@ class Builder:
     """
 
     def __init__(self, graph: Graph):
-        self.graph = contiguous_vectors(wide_sums(check_supported(graph)))
+        self.graph = contiguous_vectors(channels_last(wide_sums(check_supported(graph))))
         self.stored = Storage(self.graph).stored
         self.layout = Layout(self.graph)
         self.faults = make_input("faults", TensorType((1,), uint8))
@@ -170,19 +172,20 @@ class Builder:
             each for letter, each in variables.items() if letter not in output and each.extent != 1
         )
         vector_loop = loops[-1] if loops else None
-        if vector_loop is not None and left.place.step(vector_loop) == 1:
+        if vector_loop is not None and is_turned(left, right, loops):
             left, right = right, left
         if (
             vector_loop is None
             or not node.tensor_type.dtype.is_floating
             or not reduced
             or right.place.step(vector_loop) != 1
-            or left.place.step(vector_loop) != 0
+            or left.place.step(vector_loop) not in (0, 1)
         ):
             value = Apply(node.tensor_type.dtype, multiply, {}, (left, right))
             return ReduceNest(node, loops, reduced, reduction.sum_, place, value)
-        row_loop = _row_loop(loops, left, right)
-        return ContractNest(node, loops, place, left, right, reduced, row_loop, vector_loop)
+        tiled = tile_loops(loops, left, right)
+        spread = spread_loops(node, reduced, left, right)
+        return ContractNest(node, loops, place, left, right, reduced, spread, tiled, vector_loop)
 
     def _cumulative(self, node: Node, reader: Reader) -> Nest:
         loops, along, index = _lines(node)
@@ -268,14 +271,6 @@ def _lines(node: Node) -> tuple[tuple[Variable, ...], Variable, Index]:
     along = variables[node.static["axis"]]
     loops = tuple(each for each in variables if each is not along and each.extent > 1)
     return loops, along, tuple(variable_index(each) for each in variables)
-
-
-def _row_loop(loops: tuple[Variable, ...], left: Load, right: Load) -> Variable | None:
-    """The loop of the register tile's rows: one that moves the broadcast operand only."""
-    own = [each for each in loops[:-1] if left.place.step(each) and not right.place.step(each)]
-    if loops[0] in own:
-        return loops[0]
-    return max(own, key=lambda each: each.extent, default=None)
 
 
 def within(node: Node, low: int, high: int | None) -> bool:

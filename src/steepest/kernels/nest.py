@@ -129,18 +129,28 @@ class ContractNest(Nest):
     """A contraction whose innermost loop over the result is contiguous in `vector`.
 
     Attributes:
-        broadcast: the operand of which one number meets a whole vector of the other.
+        broadcast: the operand of which one number meets a whole vector of the other; where both
+            have the axis of vectors, it is read in vectors, too.
         vector: the operand that is read in vectors.
         reduced: the loops that are summed over.
-        row_loop, vector_loop: the loops of the register tile; `row_loop` may be `None`.
+        spread: those of them that run around the loops over tiles: totals stay in the result's
+            buffer meanwhile, and what is read stays in cache.
+        row_loops, vector_loop: the loops of the register tile. A tile holds some turns of the first
+            of `row_loops`, and all turns of the others; there may be none.
     """
 
     place: Affine
     broadcast: Load
     vector: Load
     reduced: tuple[Variable, ...]
-    row_loop: Variable | None
+    spread: tuple[Variable, ...]
+    row_loops: tuple[Variable, ...]
     vector_loop: Variable
+
+    @property
+    def row_loop(self) -> Variable | None:
+        """The loop that moves from tile to tile of rows."""
+        return self.row_loops[0] if self.row_loops else None
 
     @property
     def row_unit(self) -> int:

@@ -77,6 +77,8 @@ def contiguous_vectors(graph: Graph) -> Graph:
             return node
         terms, values = [left_letters, right_letters], list(node.operands)
         side = 0 if letter in left_letters else 1
+        if shows_windows(values[side]):
+            return node  # A copy in another order would hold every number many times.
         if steps_of(values[side])[terms[side].index(letter)] == 1:
             return node
         if not any(size > 1 for each, size in sizes_of(node).items() if each not in terms[side]):
@@ -110,9 +112,31 @@ def vector_letter(node: Node, output: str) -> str | None:
     return wide[-1] if wide else None
 
 
+VIEWS = (movement.transpose, movement.slice_, windows.windows)
+"""Ways to see a buffer at other places, at no cost."""
+
+
+def shows_windows(node: Node) -> bool:
+    """Whether a node is a view of windows, perhaps transposed or cut."""
+    while node.op in VIEWS:
+        if node.op is windows.windows:
+            return True
+        node = node.operands[0]
+    return False
+
+
 def steps_of(node: Node) -> tuple[int, ...]:
-    """How far apart neighbours lie in memory, seen through transposes that are not stored."""
+    """How far apart neighbours lie in memory, seen through views that are not stored."""
+    if node.op not in VIEWS:
+        return row_major(node.tensor_type.shape)
+    inner = steps_of(node.operands[0])
     if node.op is movement.transpose:
-        inner = steps_of(node.operands[0])
         return tuple(inner[axis] for axis in node.static["axes"])
-    return row_major(node.tensor_type.shape)
+    if node.op is movement.slice_:
+        return tuple(each * by for each, by in zip(inner, node.static["step"], strict=True))
+    axes = node.static["axes"]
+    lead = list(inner)
+    for axis, step in zip(axes, node.static["steps"], strict=True):
+        lead[axis] *= step
+    offsets = zip(axes, node.static["dilations"], strict=True)
+    return (*lead, *(inner[axis] * dilation for axis, dilation in offsets))

@@ -7,7 +7,7 @@ from collections import Counter
 from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Variable, variable_index
 from steepest.kernels.reading import reshaped_index
-from steepest.kernels.rewriting import steps_of, vector_letter
+from steepest.kernels.rewriting import VIEWS, steps_of, vector_letter
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
@@ -75,7 +75,7 @@ class Storage:
                 self.stored.add(id(operand))
             if node.op is contraction.contract or node.op is indexing.argsort:
                 for operand in node.operands:
-                    self._store_through_transposes(operand)
+                    self._store_through_views(operand)
 
     def _store_what_pays(self) -> None:
         """Store what several others use, what is long, and what a larger result would repeat."""
@@ -111,9 +111,9 @@ class Storage:
         name = "" if node.op is None else node.op.name
         return 4 if name in HEAVY else 2 if name in SLOW else 1
 
-    def _store_through_transposes(self, node: Node) -> None:
-        """Store an operand; a transpose may stay a way of reading, unless vectors want it."""
-        while node.op is movement.transpose and id(node) not in self._packed:
+    def _store_through_views(self, node: Node) -> None:
+        """Store an operand; a view may stay a way of reading, unless vectors want it."""
+        while node.op in VIEWS and id(node) not in self._packed:
             node = node.operands[0]
         if not node.is_input:
             self.stored.add(id(node))

@@ -1,0 +1,74 @@
+"""Which loops of a contraction its register tile is made of, and which run around the tiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from steepest.graph.node import Node
+from steepest.kernels.affine import Affine, Variable
+from steepest.kernels.expression import Load
+
+FEW_ROWS = 8
+"""So few rows or fewer leave room in a tile for turns of another loop."""
+LEAST_ROWS = 4
+"""Rows of a tile for which the loop that threads divide is left alone."""
+CACHED_BYTES = 262_144
+"""What a contraction reads again for every tile should not be more."""
+LONG_SUM = 16
+"""Turns of the inner loops that pay for reading and writing totals."""
+
+
+def is_turned(left: Load, right: Load, loops: Sequence[Variable]) -> bool:
+    """Whether the left operand is the one that is read in vectors, for every row again."""
+    steps = [each.place.step(loops[-1]) for each in (left, right)]
+    if steps == [1, 1]:
+        own = [sum(bool(each.place.step(one)) for one in loops) for each in (left, right)]
+        return own[0] < own[1]
+    return steps[0] == 1
+
+
+def tile_loops(loops: tuple[Variable, ...], broadcast: Load, vector: Load) -> tuple[Variable, ...]:
+    """The loops of the tile's rows: those that move the broadcast operand only.
+
+    Loops other than the first, which threads divide, come first, the innermost before others; where
+    one has few turns, a tile spans the next one, too.
+    """
+    own = [
+        each for each in loops[:-1] if broadcast.place.step(each) and not vector.place.step(each)
+    ]
+    inner = [each for each in own if each is not loops[0]]
+    if loops[0] in own and math.prod(each.extent for each in inner) < LEAST_ROWS:
+        return (loops[0],)
+    tiled = inner[-1:]
+    for each in reversed(inner[:-1]):
+        if math.prod(one.extent for one in tiled) > FEW_ROWS:
+            break
+        tiled = [each, *tiled]
+    return tuple(tiled)
+
+
+def spread_loops(
+    node: Node, reduced: Sequence[Variable], broadcast: Load, vector: Load
+) -> tuple[Variable, ...]:
+    """The summed loops that run around the tiles, so that tiles read from cache what they share."""
+    if node.tensor_type.nbytes > CACHED_BYTES:
+        return ()
+    by_distance = sorted(reduced, key=lambda each: -abs(vector.place.step(each)))
+    spread: list[Variable] = []
+    while len(by_distance) > 1:
+        first, *rest = by_distance
+        both = [_span(load.place, by_distance) for load in (broadcast, vector)]
+        turns = math.prod(each.extent for each in rest)
+        if sum(both) * node.tensor_type.dtype.itemsize <= CACHED_BYTES or turns < LONG_SUM:
+            break
+        spread.append(first)
+        by_distance = rest
+    return tuple(spread)
+
+
+def _span(place: Affine, loops: Sequence[Variable]) -> int:
+    """About how many numbers lie in what some loops reach."""
+    return math.prod(each.extent for each in loops if place.step(each)) * max(
+        1, min(abs(place.step(each)) for each in loops) if loops else 1
+    )
