@@ -92,18 +92,22 @@ class Contraction:
 
     def emit(self) -> None:
         """Emit all loops; rows of the nest's first loop as the function is told."""
-        nest = self.nest
-        inner = (*nest.row_loops, nest.vector_loop)
         with ExitStack() as stack:
-            self.writer.open(stack, nest.spread, self.counters, rows=False)
-            for each in nest.loops:
-                if each not in inner:
-                    low, high = self._range(each)
-                    self.counters[each] = stack.enter_context(loop(self.builder, low, high))
-            if nest.loops[0] is nest.vector_loop:
+            self.writer.open(stack, self.nest.spread, self.counters, rows=False)
+            if not self.nest.strips_first:
+                self._open_outer(stack)
+            if self.nest.loops[0] is self.nest.vector_loop:
                 self._divided_columns()
             else:
                 self._columns()
+
+    def _open_outer(self, stack: ExitStack) -> None:
+        """Open the loops over the result that are not part of the tile."""
+        inner = (*self.nest.row_loops, self.nest.vector_loop)
+        for each in self.nest.loops:
+            if each not in inner:
+                low, high = self._range(each)
+                self.counters[each] = stack.enter_context(loop(self.builder, low, high))
 
     def _range(self, variable: Variable) -> Range:
         if variable is self.nest.loops[0]:
@@ -120,11 +124,11 @@ class Contraction:
         whole = extent // width * width
         if whole:
             with loop(self.builder, integer(0), integer(whole), width, "vector") as column:
-                self._rows(column, self._made_tile(self.vectors))
+                self._strip(column, self._made_tile(self.vectors))
         if extent > whole:
             cut = (extent - whole) % self.lanes
             mask = self._constant_mask(cut) if cut else None
-            self._rows(integer(whole), self._made_tile(-(-(extent - whole) // self.lanes), mask))
+            self._strip(integer(whole), self._made_tile(-(-(extent - whole) // self.lanes), mask))
 
     def _divided_columns(self) -> None:
         """The same for columns from `first` to `last`: what is left goes by single vectors."""
@@ -133,13 +137,20 @@ class Contraction:
         count = builder.sub(high, low)
         middle = builder.add(low, builder.sub(count, builder.srem(count, integer(width))))
         with loop(builder, low, middle, width, "vector") as column:
-            self._rows(column, self._made_tile(self.vectors))
+            self._strip(column, self._made_tile(self.vectors))
         with loop(builder, middle, high, self.lanes, "vector") as column:
-            self._rows(column, self._made_tile(1, self._mask(column, high)))
+            self._strip(column, self._made_tile(1, self._mask(column, high)))
 
-    def _rows(self, column: ir.Value, tile: Tile) -> None:
-        """Whole tiles of rows; then what is left, in one lower tile."""
+    def _strip(self, column: ir.Value, tile: Tile) -> None:
+        """All tiles at some columns."""
         self.counters[self.nest.vector_loop] = column
+        with ExitStack() as stack:
+            if self.nest.strips_first:
+                self._open_outer(stack)
+            self._rows(tile)
+
+    def _rows(self, tile: Tile) -> None:
+        """Whole tiles of rows; then what is left, in one lower tile."""
         row_loop = self.nest.row_loop
         if row_loop is None:
             self._tile(tile)

@@ -28,7 +28,7 @@ from steepest.kernels.nest import (
 from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reader
 from steepest.kernels.rewriting import check_supported, contiguous_vectors, sizes_of, wide_sums
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
-from steepest.kernels.tiling import is_turned, spread_loops, tile_loops
+from steepest.kernels.tiling import has_strips_first, is_turned, spread_loops, tile_loops
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply, power
@@ -185,7 +185,10 @@ class Builder:
             return ReduceNest(node, loops, reduced, reduction.sum_, place, value)
         tiled = tile_loops(loops, left, right)
         spread = spread_loops(node, reduced, left, right)
-        return ContractNest(node, loops, place, left, right, reduced, spread, tiled, vector_loop)
+        strips_first = has_strips_first(loops, reduced, spread, right)
+        return ContractNest(
+            node, loops, place, left, right, reduced, spread, tiled, vector_loop, strips_first
+        )
 
     def _cumulative(self, node: Node, reader: Reader) -> Nest:
         loops, along, index = _lines(node)

@@ -257,8 +257,8 @@ class _Turned:
                 return None
             found.extend(outer)
             at += len(inner)
-        if sorted(found) != list(range(node.tensor_type.ndim)):
-            return None
+        # Axes of one number that are added lie anywhere; windows have theirs at the end.
+        found.extend(axis for outer, inner in groups if not inner for axis in outer)
         shape = tuple(node.tensor_type.shape[axis] for axis in found)
         made = self.ordered(operand, order)
         return _Value(_made(movement.reshape, (made,), {"shape": shape}, node), tuple(found))

@@ -137,6 +137,8 @@ class ContractNest(Nest):
             buffer meanwhile, and what is read stays in cache.
         row_loops, vector_loop: the loops of the register tile. A tile holds some turns of the first
             of `row_loops`, and all turns of the others; there may be none.
+        strips_first: whether the loop over strips of columns runs around those over the result's
+            other axes: what a strip reads in vectors stays in cache.
     """
 
     place: Affine
@@ -146,6 +148,7 @@ class ContractNest(Nest):
     spread: tuple[Variable, ...]
     row_loops: tuple[Variable, ...]
     vector_loop: Variable
+    strips_first: bool
 
     @property
     def row_loop(self) -> Variable | None:

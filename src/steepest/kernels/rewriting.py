@@ -71,26 +71,42 @@ def contiguous_vectors(graph: Graph) -> Graph:
         node = keep(node, operands)
         if node.op is not contraction.contract or node.tensor_type.size == 0:
             return node
-        left_letters, right_letters, output = parse_spec(node.static["spec"])
-        letter = vector_letter(node, output)
-        if letter is None or (letter in left_letters and letter in right_letters):
+        letter = vector_letter(node, parse_spec(node.static["spec"])[2])
+        if letter is None:
             return node
-        terms, values = [left_letters, right_letters], list(node.operands)
-        side = 0 if letter in left_letters else 1
-        if shows_windows(values[side]):
-            return node  # A copy in another order would hold every number many times.
-        if steps_of(values[side])[terms[side].index(letter)] == 1:
-            return node
-        if not any(size > 1 for each, size in sizes_of(node).items() if each not in terms[side]):
-            return node
-        order = tuple(n for n, each in enumerate(terms[side]) if each != letter)
-        order = (*order, terms[side].index(letter))
-        values[side] = _transposed(values[side], order)
-        terms[side] = "".join(terms[side][n] for n in order)
-        spec = f"{terms[0]},{terms[1]}->{output}"
-        return Node(node.op, tuple(values), {"spec": spec}, node.type, node.origin)
+        for side in (0, 1):
+            node = _with_contiguous(node, side, letter)
+        return node
 
     return rebuild(graph, rewrite)
+
+
+def _with_contiguous(node: Node, side: int, letter: str) -> Node:
+    """A contraction, one operand of which has a letter as its last axis if it pays."""
+    *terms, output = parse_spec(node.static["spec"])
+    values, own = list(node.operands), terms[side]
+    if letter not in own or not wants_contiguous(node, side, letter):
+        return node
+    order = tuple(n for n, each in enumerate(own) if each != letter)
+    order = (*order, own.index(letter))
+    values[side] = _transposed(values[side], order)
+    terms[side] = "".join(own[n] for n in order)
+    spec = f"{terms[0]},{terms[1]}->{output}"
+    return Node(node.op, tuple(values), {"spec": spec}, node.type, node.origin)
+
+
+def wants_contiguous(node: Node, side: int, letter: str) -> bool:
+    """Whether an operand of a contraction is read in vectors along a letter, but lies otherwise."""
+    *terms, output = parse_spec(node.static["spec"])
+    own, other = terms[side], terms[1 - side]
+    if letter not in own or steps_of(node.operands[side])[own.index(letter)] == 1:
+        return False
+    if shows_windows(node.operands[side]):
+        return False  # A copy in another order would hold every number many times.
+    if letter in other:
+        is_small = len(own) < len(other)
+        return is_small and any(each not in output for each in own)
+    return any(size > 1 for each, size in sizes_of(node).items() if each not in own)
 
 
 def _transposed(node: Node, order: tuple[int, ...]) -> Node:

@@ -7,7 +7,7 @@ from collections import Counter
 from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Variable, variable_index
 from steepest.kernels.reading import reshaped_index
-from steepest.kernels.rewriting import VIEWS, steps_of, vector_letter
+from steepest.kernels.rewriting import VIEWS, vector_letter, wants_contiguous
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
@@ -125,7 +125,7 @@ class Storage:
             for node in self._nodes
             if node.op is contraction.contract
             for position, operand in enumerate(node.operands)
-            if operand.op is movement.transpose and _wants_packing(node, operand, position)
+            if operand.op is movement.transpose and _wants_packing(node, position)
         }
 
     @staticmethod
@@ -143,10 +143,6 @@ class Storage:
         return []
 
 
-def _wants_packing(node: Node, operand: Node, position: int) -> bool:
-    left, right, output = parse_spec(node.static["spec"])
-    letter = vector_letter(node, output)
-    terms = (left, right)[position]
-    if letter is None or letter not in terms or (letter in left and letter in right):
-        return False
-    return steps_of(operand)[terms.index(letter)] != 1
+def _wants_packing(node: Node, position: int) -> bool:
+    letter = vector_letter(node, parse_spec(node.static["spec"])[2])
+    return letter is not None and wants_contiguous(node, position, letter)

@@ -67,6 +67,28 @@ def spread_loops(
     return tuple(spread)
 
 
+def has_strips_first(
+    loops: Sequence[Variable],
+    reduced: Sequence[Variable],
+    spread: Sequence[Variable],
+    vector: Load,
+) -> bool:
+    """Whether all rows pass by one strip of columns before the next one, for cache's sake.
+
+    So it is where the operand that is read in vectors is large, and every row reads it all.
+    """
+    outer = loops[:-1]
+    if len(outer) < 2 or any(vector.place.step(each) for each in outer):
+        return False
+    inner = [each for each in (*reduced, loops[-1]) if each not in spread]
+    return _turns(vector, inner) * vector.dtype.itemsize > CACHED_BYTES
+
+
+def _turns(load: Load, loops: Sequence[Variable]) -> int:
+    """How many numbers of a buffer some loops read."""
+    return math.prod(each.extent for each in loops if load.place.step(each))
+
+
 def _span(place: Affine, loops: Sequence[Variable]) -> int:
     """About how many numbers lie in what some loops reach."""
     return math.prod(each.extent for each in loops if place.step(each)) * max(
