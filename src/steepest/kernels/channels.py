@@ -5,6 +5,9 @@ computed alike, and those are the channels of one position. So contractions of w
 (n, height, width, channels), and that order is handed on through elementwise operations, padding,
 pooling and reductions, so that numbers are put in another order only where a network begins and
 where it becomes dense. It changes where numbers lie, never which numbers there are.
+
+The results of dense layers that are wide for their batch are turned too, to (features, n): their
+weight is then read as it lies, and what follows row by row, such as batch norm, has its rows whole.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ REDUCTIONS = (
     reduction.min_,
 )
 POSITIONS = (reduction.argmax, reduction.argmin)
+WIDE_ROWS = 16
+WIDE_RATIO = 3
+"""A batch of a multiple of so many rows, and at most this share of a layer's width, lies turned."""
 IMAGE_AXES = 3
 """What has fewer axes has no positions with channels."""
 
@@ -41,9 +47,9 @@ def channels_last(graph: Graph) -> Graph:
         A graph of the same inputs and outputs; `graph` itself where nothing is convolved.
     """
     nodes = graph.nodes()
-    if not any(_windowed_side(node) is not None for node in nodes):
+    if not any(_windowed_side(node) is not None or _is_wide(node) for node in nodes):
         return graph
-    turned = _Turned()
+    turned = _Turned({graph.inputs[held].type for _, held in graph.updates})
     for node in nodes:
         if not node.is_input:
             turned.add(node)
@@ -56,6 +62,28 @@ def _windowed_side(node: Node) -> int | None:
     if node.op is not contraction.contract or node.tensor_type.size == 0:
         return None
     return next((n for n, each in enumerate(node.operands) if each.op is windows.windows), None)
+
+
+def _is_wide(node: Node) -> bool:
+    """Whether a dense layer is so wide, for its batch, that its result had better lie turned.
+
+    Then the weight is read as it lies, a number of it meeting a vector over the batch, where
+    otherwise the whole weight would be transposed in every step.
+    """
+    if node.op is not contraction.contract or not node.tensor_type.dtype.is_floating:
+        return False
+    left, right, output = parse_spec(node.static["spec"])
+    if len(left) != 2 or len(right) != 2 or len(output) != 2:
+        return False
+    weight = node.operands[1]
+    rows, features = node.tensor_type.shape
+    return (
+        (output[0] in left)
+        and (output[1] in right)
+        and weight.is_input
+        and rows % WIDE_ROWS == 0
+        and WIDE_RATIO * rows <= features
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,7 +108,8 @@ def _made(op: Operation, operands: Iterable[Node], static: dict[str, Any], repla
 class _Turned:
     """The new graph as it grows: for each old node what stands for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, state_types: set[Any]) -> None:
+        self._state_types = state_types
         self._values: dict[int, _Value] = {}
         self._pulled: dict[tuple[int, Order], Node] = {}
         self._rules: dict[Any, Callable[[Node], _Value | None]] = {
@@ -314,6 +343,13 @@ class _Turned:
         side = _windowed_side(node)
         if side is not None:
             return self._convolution(node, side)
+        if _is_wide(node):
+            left, right, output = parse_spec(node.static["spec"])
+            lying = [
+                [letters[axis] for axis in self.order(operand)]
+                for operand, letters in zip(node.operands, (left, right), strict=True)
+            ]
+            return self._contraction(node, 0, (lying[0], lying[1], [output[1], output[0]]))
         turned = [each for each in node.operands if self.order(each) != _plain_order(each)]
         return None if not turned else self._product(node)
 
@@ -384,7 +420,7 @@ class _Turned:
             if self.order(operand) != _plain_order(operand)
         ]
         result = list(output)
-        if len(turned) == 1:
+        if len(turned) == 1 and node.type not in self._state_types:
             first = [each for each in lying[turned[0]] if each in output]
             result = [*first, *(each for each in output if each not in first)]
         return self._contraction(node, 0, (lying[0], lying[1], result))

@@ -48,7 +48,23 @@ def order_updates(nests: Sequence[Nest], waits: Waits, wanted: Updates) -> Updat
             needed = None if old is None else _needed(nest, node, readers[id(old)])
             if old is not None and needed is not None and order.add(nest, checks | needed):
                 found[id(node)] = old
+                _wait_together(nest, nests, waits, order, needed)
     return found
+
+
+def _wait_together(
+    nest: Nest, nests: Sequence[Nest], waits: Waits, order: _Order, needed: dict[int, bool]
+) -> None:
+    """Let what a map nest uses row by row wait for the same, so that they stay one pass.
+
+    A parameter is updated from the moments that were updated just before.
+    """
+    if not isinstance(nest, MapNest):
+        return
+    used = [each for each, aligned in waits[id(nest)].items() if aligned and each not in needed]
+    for each in nests:
+        if id(each) in used and isinstance(each, MapNest) and len(each.loops) == len(nest.loops):
+            order.add(each, needed)
 
 
 def _readers(nests: Sequence[Nest], wanted: Updates) -> dict[int, list[tuple[Nest, Load | None]]]:

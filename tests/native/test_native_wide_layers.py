@@ -1,0 +1,82 @@
+"""Dense layers that are wide for their batch, whose results lie turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import steepest as st
+from steepest import nn, optim
+from steepest.compile import Compiled
+from steepest.graph.evaluate import Evaluator
+from steepest.graph.node import Graph
+from steepest.kernels.nest import ContractNest
+from steepest.kernels.tuning import FINEST
+from steepest.runtime.executable import NativeExecutable
+
+
+class Block(nn.Module):
+    """A residual block with every kind of thing that lies between dense layers."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.second = nn.Linear(width, width, bias=False)
+        self.layer_norm = nn.LayerNorm(width)
+
+    def forward(self, x: st.Tensor) -> st.Tensor:
+        inner = nn.functional.gelu(self.norm(self.first(x)))
+        halves = st.concat([inner[:, ::2], st.flip(inner, axis=1)[:, 1::2]], axis=1)
+        return x + self.layer_norm(self.second(halves)) * st.sigmoid(st.mean(x, axis=0))
+
+
+def train(
+    back_end: Callable[[Graph], Any], batch: int
+) -> tuple[list[float], list[np.ndarray], Compiled[..., Any]]:
+    st.random.seed(2)
+    model = nn.Sequential(nn.Linear(24, 150), nn.Tanh(), Block(150), Block(150), nn.Linear(150, 5))
+    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    random = np.random.default_rng(0)
+
+    def step(x: st.Tensor, y: st.Tensor) -> st.Tensor:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = Compiled(step, back_end)
+    losses = []
+    for _ in range(4):
+        x = random.normal(size=(batch, 24)).astype("float32")
+        losses.append(run(x, random.integers(0, 5, size=batch)).item())
+    return losses, [np.asarray(each) for each in model.state_dict().values()], run
+
+
+@pytest.mark.parametrize("batch", [32, 48, 50])
+def test_training_is_the_evaluators_and_the_same_on_any_number_of_threads(batch: int) -> None:
+    expected, expected_state, _ = train(Evaluator, batch)
+    losses, state, run = train(lambda graph: NativeExecutable(graph, threads=1), batch)
+    np.testing.assert_allclose(losses, expected, rtol=2e-4)
+    for one, other in zip(state, expected_state, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-2, atol=2e-3)
+    for threads in (2, 3, 8):
+        divided = train(
+            lambda graph, threads=threads: NativeExecutable(graph, threads=threads, tuning=FINEST),
+            batch,
+        )
+        assert divided[0] == losses
+        for one, other in zip(divided[1], state, strict=True):
+            assert one.tobytes() == other.tobytes()
+    (program,) = run._programs
+    nests = [each for group in program._executable.schedule().groups for each in group.nests]  # type: ignore[attr-defined]
+    turned = [
+        each
+        for each in nests
+        if isinstance(each, ContractNest) and each.node.tensor_type.shape == (150, batch)
+    ]
+    assert bool(turned) == (batch in (32, 48))
