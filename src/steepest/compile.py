@@ -148,7 +148,8 @@ class Compiled(Generic[Parameters, Result]):
     def stages(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> dict[str, str]:
         """The text of the program for these arguments after each stage, by the stage's name."""
         program = self._find(Call(args, kwargs))
-        return {name: to_text(graph) for name, graph in program.stages()}
+        texts = {name: to_text(graph) for name, graph in program.stages()}
+        return texts | program.back_end_stages()
 
     def _find(self, call: Call) -> Program:
         """Return a program that fits the call, tracing one if there is none."""
@@ -281,6 +282,11 @@ class Program:
             seen[name] = seen.get(name, 0) + 1
             named.append((name if seen[name] == 1 else f"{name} {seen[name]}", graph))
         return named
+
+    def back_end_stages(self) -> dict[str, str]:
+        """The text of the program after each stage of its back end, where that has any."""
+        stages = getattr(self._executable, "stages", None)
+        return {} if stages is None else cast(dict[str, str], stages())
 
     def run(self, arguments: Sequence[Value]) -> Any:
         """Run on the tensors of a call: update the state, and return the results."""

@@ -36,9 +36,7 @@ _TENSOR_TYPE = re.compile(r"(\w+)\[([\d, ]*)\]")
 
 def to_text(graph: Graph, origins: bool = True) -> str:
     """Print a graph, one node a line; `origins` adds the user's line behind each node."""
-    numbers: dict[int, int] = {}
-    for node in [*graph.inputs, *graph.nodes()]:
-        numbers.setdefault(id(node), len(numbers))
+    numbers = node_numbers(graph)
     inputs = ", ".join(
         f"%{numbers[id(node)]} {node.name}: {type_text(node.type)}" for node in graph.inputs
     )
@@ -53,6 +51,14 @@ def to_text(graph: Graph, origins: bool = True) -> str:
     lines.append("  return " + ", ".join(returned))
     lines.append("}")
     return "\n".join(lines) + "\n"
+
+
+def node_numbers(graph: Graph) -> dict[int, int]:
+    """The number of each node in the text of a graph, by the node's id."""
+    numbers: dict[int, int] = {}
+    for node in [*graph.inputs, *graph.nodes()]:
+        numbers.setdefault(id(node), len(numbers))
+    return numbers
 
 
 def _node_text(node: Node, numbers: dict[int, int], origins: bool) -> str:

@@ -18,8 +18,10 @@ from steepest.codegen.target import Machine, host
 from steepest.errors import ShapeError
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
+from steepest.graph.text import to_text as graph_text
 from steepest.kernels.build import Builder
 from steepest.kernels.schedule import Schedule, schedule
+from steepest.kernels.text import to_text as nests_text
 from steepest.kernels.tuning import USUAL, Tuning
 from steepest.runtime import cache
 from steepest.runtime.instance import Instance
@@ -124,6 +126,21 @@ class NativeExecutable:
     def schedule(self) -> Schedule:
         """The loop nests that the program is made of, made again for reading."""
         return self._schedule()[1]
+
+    def stages(self) -> dict[str, str]:
+        """The text of the program after each stage of this back end, made again for reading."""
+        builder, made = self._schedule()
+        plan, places = make_plan(builder, made, self._tuning.guard_bytes)
+        module = emit_program(made.groups, places, self._machine, places[id(builder.faults)])
+        symbols = {"steepest_meet": native().address("steepest_meet")}
+        return {
+            "ready for loops": graph_text(builder.graph),
+            "loop nests": nests_text(builder.graph, made),
+            "memory": "\n".join(f"{name}: {value}" for name, value in plan.as_json().items())
+            + "\n",
+            "LLVM": str(module),
+            "assembly": MachineCode(module, self._machine, symbols).assembly_of(),
+        }
 
     def _renew_lock(self) -> None:
         """A lock that nobody holds: the team's own, where one runs the program."""
