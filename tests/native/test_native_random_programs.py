@@ -18,7 +18,7 @@ from steepest.graph.types import TensorType
 from steepest.kernels.tuning import FINEST
 from steepest.runtime.executable import NativeExecutable
 
-SMALL, LARGE = 160, 60
+SMALL, LARGE, BLOCKS = 1600, 400, 16
 SIZES = [1, 2, 7, 8, 16, 17, 33, 40, 48, 64, 100]
 """Axes around the widths of vectors, tiles and blocks."""
 
@@ -67,21 +67,22 @@ def check(program: RandomProgram) -> tuple[int, int]:
     return found.compared, found.skipped
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_small_programs(block: int) -> None:
     counts = [
         check(random_program(random_module.Random(seed)))
-        for seed in range(block * SMALL // 8, (block + 1) * SMALL // 8)
+        for seed in range(block * SMALL // BLOCKS, (block + 1) * SMALL // BLOCKS)
     ]
     compared, skipped = map(sum, zip(*counts, strict=True))
     assert skipped <= 0.05 * compared
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_large_programs(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_programs, "LARGEST", 6000)
     counts = [
-        check(large_program(seed)) for seed in range(block * LARGE // 6, (block + 1) * LARGE // 6)
+        check(large_program(seed))
+        for seed in range(block * LARGE // BLOCKS, (block + 1) * LARGE // BLOCKS)
     ]
     compared, skipped = map(sum, zip(*counts, strict=True))
     assert skipped <= 0.05 * compared
