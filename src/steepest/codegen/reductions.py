@@ -153,7 +153,8 @@ def _by_columns(nest: ReduceNest) -> bool:
     if nest.node.tensor_type.dtype.itemsize < 4 or nest.place.step(nest.loops[-1]) != 1:
         return False
     steps = [load.place.step(nest.loops[-1]) for load in loads(nest.value)]
-    inner = [load.place.step(each) for load in loads(nest.value) for each in nest.reduced]
+    wide = [load for load in loads(nest.value) if load.place.step(nest.loops[-1])]
+    inner = [load.place.step(each) for load in wide for each in nest.reduced]
     return 1 in steps and 1 not in inner
 
 
