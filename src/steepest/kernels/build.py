@@ -26,7 +26,13 @@ from steepest.kernels.nest import (
     Store,
 )
 from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reader
-from steepest.kernels.rewriting import check_supported, contiguous_vectors, sizes_of, wide_sums
+from steepest.kernels.rewriting import (
+    check_supported,
+    contiguous_vectors,
+    sizes_of,
+    sums_by_rows,
+    wide_sums,
+)
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
 from steepest.kernels.tiling import has_strips_first, is_turned, spread_loops, tile_loops
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
@@ -47,7 +53,8 @@ class Builder:
     """
 
     def __init__(self, graph: Graph):
-        self.graph = contiguous_vectors(channels_last(wide_sums(check_supported(graph))))
+        turned = channels_last(wide_sums(check_supported(graph)))
+        self.graph = contiguous_vectors(sums_by_rows(turned))
         self.stored = Storage(self.graph).stored
         self.layout = Layout(self.graph)
         self.faults = make_input("faults", TensorType((1,), uint8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from steepest.errors import GraphError
 from steepest.graph.dtypes import DType, bfloat16, float32
 from steepest.graph.node import Graph, Node, keep, rebuild
@@ -10,6 +12,9 @@ from steepest.kernels.affine import row_major
 from steepest.ops import contraction, control, indexing, movement, reduction, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.selection import convert
+
+LONG_ROW = 16
+"""Numbers of a row that are summed by themselves before rows are."""
 
 SUMMING = (
     contraction.contract,
@@ -62,6 +67,32 @@ def wide_sums(graph: Graph) -> Graph:
 def _converted(node: Node, dtype: DType) -> Node:
     result = TensorType(node.tensor_type.shape, dtype)
     return Node(convert, (node,), {"dtype": dtype}, result, node.origin)
+
+
+def sums_by_rows(graph: Graph) -> Graph:
+    """Sum what lies within a row before rows are summed.
+
+    The first sums follow their rows, so that threads share them and each finds its numbers where
+    the nest before has just left them; and their order does not depend on how many threads there
+    are.
+    """
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        if node.op is not reduction.sum_ or not node.tensor_type.dtype.is_floating:
+            return node
+        axes, operand = node.static["axes"], node.operands[0]
+        shape = operand.tensor_type.shape
+        inner = math.prod(shape[axis] for axis in axes if axis != 0)
+        if 0 not in axes or shape[0] < 2 or inner < LONG_ROW or not node.tensor_type.size > 1:
+            return node
+        kept = tuple(size for axis, size in enumerate(shape) if axis == 0 or axis not in axes)
+        dtype = node.tensor_type.dtype
+        static = {"axes": tuple(axis for axis in axes if axis != 0)}
+        rows = Node(node.op, operands, static, TensorType(kept, dtype), node.origin)
+        return Node(node.op, (rows,), {"axes": (0,)}, node.type, node.origin)
+
+    return rebuild(graph, rewrite)
 
 
 def contiguous_vectors(graph: Graph) -> Graph:
