@@ -25,6 +25,7 @@ from steepest.kernels.nest import (
     SortNest,
     Store,
 )
+from steepest.kernels.phases import Phase, padded_before_spread, phases_of
 from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reader
 from steepest.kernels.rewriting import (
     check_supported,
@@ -54,7 +55,7 @@ class Builder:
 
     def __init__(self, graph: Graph):
         turned = channels_last(wide_sums(check_supported(graph)))
-        self.graph = contiguous_vectors(sums_by_rows(turned))
+        self.graph = padded_before_spread(contiguous_vectors(sums_by_rows(turned)))
         self.stored = Storage(self.graph).stored
         self.layout = Layout(self.graph)
         self.faults = make_input("faults", TensorType((1,), uint8))
@@ -95,13 +96,14 @@ class Builder:
             **dict.fromkeys(REDUCTIONS, self._reduce),
             **dict.fromkeys(CUMULATIVE, self._cumulative),
             **dict.fromkeys(SCATTERS, self._scatter),
-            contraction.contract: self._contract,
             indexing.argsort: self._sort,
             indexing.searchsorted: self._search,
             sources.random_bits: self._random,
         }
         if node.op in rules:
             return [rules[node.op](node, reader)]
+        if node.op is contraction.contract:
+            return self._contract(node, reader)
         if node.op is windows.fold:
             return fold_nests(node, reader)
         if is_mapped(node):
@@ -161,20 +163,27 @@ class Builder:
         value = reader.read(operand, index)
         return ReduceNest(node, loops, reduced, node.op, place, value)  # type: ignore[arg-type]
 
-    def _contract(self, node: Node, reader: Reader) -> Nest:
+    def _contract(self, node: Node, reader: Reader) -> list[Nest]:
+        return [self._phase(node, reader, each) for each in phases_of(node, sizes_of(node))]
+
+    def _phase(self, node: Node, reader: Reader, phase: Phase) -> Nest:
+        """The results of one phase of a contraction."""
         left_letters, right_letters, output = parse_spec(node.static["spec"])
-        variables = {each: Variable(size) for each, size in sizes_of(node).items()}
+        variables = phase.loops
+        place = self.layout.place(node, tuple(phase.index[each] for each in output))
+        loops = tuple(variables[each] for each in output if variables[each].extent > 1)
+        if phase.is_empty:
+            zero = Number(node.tensor_type.dtype, 0)
+            return MapNest(node, loops, (Store(node, place, zero),))
 
         def operand(position: int, letters: str) -> Load:
-            index = tuple(variable_index(variables[each]) for each in letters)
-            found = reader.read(node.operands[position], index)
+            found = reader.read(
+                node.operands[position], tuple(phase.index[each] for each in letters)
+            )
             assert isinstance(found, Load)
             return found
 
         left, right = operand(0, left_letters), operand(1, right_letters)
-        indices = tuple(variable_index(variables[each]) for each in output)
-        place = self.layout.place(node, indices)
-        loops = tuple(variables[each] for each in output if variables[each].extent > 1)
         reduced = tuple(
             each for letter, each in variables.items() if letter not in output and each.extent != 1
         )

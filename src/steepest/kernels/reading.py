@@ -211,13 +211,23 @@ class Reader:
         parts = zip(index, node.static["low"], node.static["interior"], strict=True)
         for n, (each, low, between) in enumerate(parts):
             size = operand.tensor_type.shape[n]
-            inner.append(each + -low)
             if between:
-                raise GraphError(f"{node!r}: interior padding is written by its own loops.")
+                inner.append(self._between(node, each + -low, between + 1))
+                continue
+            inner.append(each + -low)
             if node.tensor_type.shape[n] != size:
                 ranges.append((each + -low, 0, size))
         value = self.read(operand, tuple(inner))
         return Guarded(node.tensor_type.dtype, tuple(ranges), value) if ranges else value
+
+    @staticmethod
+    def _between(node: Node, place: Affine, step: int) -> Affine:
+        """Which number stands at a place where numbers, `step` apart, always stand."""
+        steps = [by for _, by in place.terms]
+        if any(each % step for each in (place.constant, *steps)):
+            raise GraphError(f"{node!r}: interior padding is written by its own loops.")
+        terms = tuple((variable, by // step) for variable, by in place.terms)
+        return Affine(place.constant // step, terms)
 
     def _windows(self, node: Node, index: Index) -> Expression:
         static = node.static

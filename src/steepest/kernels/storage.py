@@ -6,6 +6,7 @@ from collections import Counter
 
 from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Variable, variable_index
+from steepest.kernels.phases import has_interior, spread_of
 from steepest.kernels.reading import reshaped_index
 from steepest.kernels.rewriting import VIEWS, vector_letter, wants_contiguous
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
@@ -42,11 +43,6 @@ LARGEST_EXPRESSION = 100
 """Operations that one expression is made of at most: more take long to compile."""
 
 
-def has_interior(node: Node) -> bool:
-    """Whether a node puts zeros between numbers, which takes two passes."""
-    return node.op is movement.pad and any(node.static["interior"])
-
-
 def is_mapped(node: Node) -> bool:
     """Whether each number of a node is an expression of its own."""
     return node.op not in STRUCTURED and not has_interior(node)
@@ -62,6 +58,7 @@ class Storage:
     def __init__(self, graph: Graph):
         self._nodes = [node for node in graph.nodes() if not node.is_input]
         self._packed = self._find_packed()
+        self._seen_through = self._find_seen_through(graph)
         self.stored = {id(node) for node in graph.outputs if not node.is_input}
         self._store_what_must_be()
         self._store_what_pays()
@@ -69,7 +66,8 @@ class Storage:
     def _store_what_must_be(self) -> None:
         for node in self._nodes:
             is_table = node.op is sources.constant and node.tensor_type.size > 1
-            if node.op in STRUCTURED or has_interior(node) or is_table:
+            is_spread = has_interior(node) and id(node) not in self._seen_through
+            if node.op in STRUCTURED or is_spread or is_table:
                 self.stored.add(id(node))
             for operand in self._must_be_stored(node):
                 self.stored.add(id(operand))
@@ -113,10 +111,30 @@ class Storage:
 
     def _store_through_views(self, node: Node) -> None:
         """Store an operand; a view may stay a way of reading, unless vectors want it."""
-        while node.op in VIEWS and id(node) not in self._packed:
+        while (node.op in VIEWS and id(node) not in self._packed) or id(node) in self._seen_through:
             node = node.operands[0]
         if not node.is_input:
             self.stored.add(id(node))
+
+    def _find_seen_through(self, graph: Graph) -> set[int]:
+        """The numbers spread by zeros that only phases of contractions see, without the zeros."""
+        users: dict[int, list[Node]] = {}
+        for node in self._nodes:
+            for operand in node.operands:
+                users.setdefault(id(operand), []).append(node)
+        known = {id(node) for node in graph.outputs}
+        return {
+            id(node)
+            for node in self._nodes
+            if has_interior(node)
+            and id(node) not in known
+            and all(
+                seen.op is windows.windows
+                and id(seen) not in known
+                and all(spread_of(each) is not None for each in users.get(id(seen), ()))
+                for seen in users[id(node)]
+            )
+        }
 
     def _find_packed(self) -> set[int]:
         """The transposes that contractions read in vectors, so that they must be stored."""

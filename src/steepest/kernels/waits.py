@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from steepest.graph.node import Node
 from steepest.kernels.expression import Load
 from steepest.kernels.nest import Nest
 
@@ -26,10 +27,18 @@ def dependencies(nests: Sequence[Nest]) -> Waits:
                 needed[id(earlier)] = False
         for node in nest.written():
             for earlier in writers.get(id(node), ()):
-                needed[id(earlier)] = nest.rows == earlier.rows == 1
+                needed[id(earlier)] = _writes_rows_of(nest, earlier, node)
             writers.setdefault(id(node), []).append(nest)
         waits[id(nest)] = needed
     return waits
+
+
+def _writes_rows_of(nest: Nest, earlier: Nest, node: Node) -> bool:
+    """Whether row r of both nests writes in one part of a buffer, and nothing else does."""
+    if nest.rows == earlier.rows == 1:
+        return True
+    size = nest.row_size(node)
+    return nest.rows == earlier.rows and size is not None and size == earlier.row_size(node)
 
 
 def is_aligned(nest: Nest, earlier: Nest, load: Load) -> bool:
