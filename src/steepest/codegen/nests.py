@@ -17,7 +17,7 @@ from steepest.codegen.reductions import emit_reduction
 from steepest.codegen.segments import segments_of
 from steepest.codegen.sorting import emit_sort
 from steepest.codegen.target import Machine
-from steepest.codegen.transposition import emit_transposition, is_transposition
+from steepest.codegen.transposition import emit_transposition, transposition_of
 from steepest.codegen.types import INT64, POINTER
 from steepest.codegen.values import Counters
 from steepest.codegen.writer import NestWriter
@@ -67,8 +67,9 @@ def emit_nest(
 
 def emit_map(writer: NestWriter, nest: MapNest) -> None:
     """Compute every number by itself; a plain transposition goes by blocks."""
-    if is_transposition(nest):
-        emit_transposition(writer.builder, nest, writer.buffers, writer.first, writer.last)
+    copy = transposition_of(nest)
+    if copy is not None:
+        emit_transposition(writer, copy)
         return
     for segment in segments_of(nest.loops, [store.value for store in nest.stores]):
         counters: Counters = {variable: integer(0) for variable in nest.loops}

@@ -2,96 +2,208 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from llvmlite import ir
 
 from steepest.codegen.loops import integer, loop
-from steepest.codegen.types import INT32, memory_type
-from steepest.codegen.values import Values
+from steepest.codegen.types import BIT, INT32, POINTER, memory_type
+from steepest.codegen.values import Counters
+from steepest.codegen.writer import NestWriter
+from steepest.graph.node import Node
+from steepest.kernels.affine import Affine, Variable, variable_index
 from steepest.kernels.expression import Load
-from steepest.kernels.nest import MapNest
+from steepest.kernels.nest import MapNest, Store
 
 BLOCK = 16
+LEAST = 3
+"""Neighbours in the source for which a block is worth its while."""
 
 
-def is_transposition(nest: MapNest) -> bool:
-    """Whether a nest only copies 4-byte numbers that lie side by side along its rows."""
-    if len(nest.stores) != 1 or len(nest.loops) != 2:
-        return False
+@dataclasses.dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy that turns rows into columns.
+
+    Attributes:
+        source, target: what is read and written.
+        outer: the loops around the two that are turned; the first of all divides the rows.
+        along: the loop along which neighbours lie side by side in the source.
+        across: the loop along which they do in the target.
+        is_reversed: whether they lie in the other direction in the source.
+        rows: the loop that threads divide.
+    """
+
+    source: Load
+    target: Store
+    outer: tuple[Variable, ...]
+    along: Variable
+    across: Variable
+    rows: Variable
+
+    @property
+    def is_reversed(self) -> bool:
+        return self.source.place.step(self.along) < 0
+
+
+def transposition_of(nest: MapNest) -> Copy | None:
+    """How a nest copies 4-byte numbers from columns to rows; `None` if it does something else."""
+    if len(nest.stores) != 1 or len(nest.loops) < 2:
+        return None
     store = nest.stores[0]
     value = store.value
     if not isinstance(value, Load) or value.indices or value.dtype.itemsize != 4:
-        return False
-    rows, columns = nest.loops
-    return (
-        value.place.step(rows) == 1
-        and store.place.step(columns) == 1
-        and rows.extent >= BLOCK
-        and columns.extent >= BLOCK
+        return None
+    loops, (read, written) = _merged(nest.loops, (value.place, store.place))
+    along = [each for each in loops if abs(read.step(each)) == 1 and each.extent >= LEAST]
+    across = [each for each in loops if written.step(each) == 1 and each.extent >= BLOCK]
+    if not along or not across or along[0] is across[0]:
+        return None
+    turned = (along[0], across[0])
+    return Copy(
+        dataclasses.replace(value, place=read),
+        dataclasses.replace(store, place=written),
+        tuple(each for each in loops if each not in turned),
+        *turned,
+        loops[0],
     )
 
 
-def emit_transposition(
-    builder: ir.IRBuilder,
-    nest: MapNest,
-    buffers: dict[int, ir.Value],
-    first: ir.Value,
-    last: ir.Value,
-) -> None:
+def _merged(
+    loops: Sequence[Variable], places: tuple[Affine, ...]
+) -> tuple[list[Variable], tuple[Affine, ...]]:
+    """Make one of loops that count through neighbours together; the first one stays."""
+    found = [loops[0]]
+    for each in loops[1:]:
+        last = found[-1]
+        steps = [(place.step(last), place.step(each)) for place in places]
+        if last is loops[0] or any(far != near * each.extent for far, near in steps):
+            found.append(each)
+            continue
+        joined = found[-1] = Variable(last.extent * each.extent)
+        places = tuple(
+            place.without(last).without(each) + variable_index(joined) * near
+            for place, (_, near) in zip(places, steps, strict=True)
+        )
+    return found, places
+
+
+def emit_transposition(writer: NestWriter, copy: Copy) -> None:
     """Emit a copy in blocks of 16 by 16, then what is left at the edges one by one."""
-    rows, columns = nest.loops
-    whole_columns = columns.extent // BLOCK * BLOCK
-    count = builder.sub(last, first)
-    middle = builder.add(first, builder.sub(count, builder.srem(count, integer(BLOCK))))
-    with (
-        loop(builder, first, middle, BLOCK, "rows") as row,
-        loop(builder, integer(0), integer(whole_columns), BLOCK, "columns") as column,
-    ):
-        _turn_block(builder, nest, buffers, row, column)
-    edges = ((first, middle, whole_columns), (middle, last, 0))
-    for low, high, start in edges:
+    _Transposition(writer, copy).emit()
+
+
+class _Transposition:
+    """Emits one copy."""
+
+    def __init__(self, writer: NestWriter, copy: Copy):
+        self.writer = writer
+        self.builder = writer.builder
+        self.copy = copy
+        self.counters: Counters = {}
+        self.number = memory_type(copy.source.dtype)
+        self.vector = ir.VectorType(self.number, BLOCK)
+
+    def emit(self) -> None:
+        copy = self.copy
+        with ExitStack() as stack:
+            for each in copy.outer:
+                self.counters[each] = stack.enter_context(loop(self.builder, *self._range(each)))
+            first, last = self._range(copy.across)
+            middle = self._whole_blocks(first, last)
+            with loop(self.builder, first, middle, BLOCK, "across") as counter:
+                self.counters[copy.across] = counter
+                self._columns()
+            with (
+                loop(self.builder, middle, last, 1, "across") as across,
+                loop(self.builder, *self._range(copy.along), 1, "along") as along,
+            ):
+                self._single(along, across)
+
+    def _range(self, variable: Variable) -> tuple[ir.Value, ir.Value]:
+        if variable is self.copy.rows:
+            return self.writer.first, self.writer.last
+        return integer(0), integer(variable.extent)
+
+    def _whole_blocks(self, first: ir.Value, last: ir.Value) -> ir.Value:
+        count = self.builder.sub(last, first)
+        rest = self.builder.srem(count, integer(BLOCK))
+        return self.builder.add(first, self.builder.sub(count, rest))
+
+    def _columns(self) -> None:
+        """All numbers along the source at 16 places of the target."""
+        along = self.copy.along
+        first, last = self._range(along)
+        middle = self._whole_blocks(first, last)
+        with loop(self.builder, first, middle, BLOCK, "along") as counter:
+            self.counters[along] = counter
+            self._block(BLOCK)
+        if along is not self.copy.rows:
+            if along.extent % BLOCK:
+                self.counters[along] = integer(along.extent // BLOCK * BLOCK)
+                self._block(along.extent % BLOCK)
+            return
+        start = self.counters[self.copy.across]
+        end = self.builder.add(start, integer(BLOCK))
         with (
-            loop(builder, low, high, 1, "row") as row,
-            loop(builder, integer(start), integer(columns.extent), 1, "column") as column,
+            loop(self.builder, start, end, 1, "across") as across,
+            loop(self.builder, middle, last, 1, "along") as counter,
         ):
-            values = Values(builder, buffers, {rows: row, columns: column})
-            store = nest.stores[0]
-            values.store(store.node, store.place, values.scalar(store.value))
+            self._single(counter, across)
+        self.counters[self.copy.across] = start
 
+    def _single(self, along: ir.Value, across: ir.Value) -> None:
+        self.counters[self.copy.along] = along
+        self.counters[self.copy.across] = across
+        values = self.writer.values(self.counters)
+        store = self.copy.target
+        values.store(store.node, store.place, values.scalar(self.copy.source))
 
-def _turn_block(
-    builder: ir.IRBuilder,
-    nest: MapNest,
-    buffers: dict[int, ir.Value],
-    row: ir.Value,
-    column: ir.Value,
-) -> None:
-    """Load 16 columns as vectors along the rows, exchange halves four times, store 16 rows."""
-    rows, columns = nest.loops
-    store = nest.stores[0]
-    value = store.value
-    assert isinstance(value, Load)
-    values = Values(builder, buffers, {rows: row, columns: column})
-    number = memory_type(value.dtype)
-    vector = ir.VectorType(number, BLOCK)
-    source = builder.gep(
-        buffers[id(value.node)], [values.place(value.place)], inbounds=True, source_etype=number
-    )
-    target = builder.gep(
-        buffers[id(store.node)], [values.place(store.place)], inbounds=True, source_etype=number
-    )
-    lines = []
-    for n in range(BLOCK):
-        step = integer(n * value.place.step(columns))
-        pointer = builder.gep(source, [step], inbounds=True, source_etype=number)
-        lines.append(builder.load(pointer, align=4, typ=vector))
-    for stage in range(int(math.log2(BLOCK))):
-        lines = _exchange(builder, lines, 1 << stage)
-    for n in range(BLOCK):
-        step = integer(n * store.place.step(rows))
-        pointer = builder.gep(target, [step], inbounds=True, source_etype=number)
-        builder.store(lines[n], pointer, align=4)
+    def _block(self, count: int) -> None:
+        """Load 16 vectors of the source, exchange halves four times, store `count` vectors."""
+        copy = self.copy
+        source = self._pointer(copy.source.node, copy.source.place)
+        target = self._pointer(copy.target.node, copy.target.place)
+        lines = [
+            self._load(
+                self._moved(
+                    source,
+                    n * copy.source.place.step(copy.across) - (count - 1) * copy.is_reversed,
+                ),
+                count,
+            )
+            for n in range(BLOCK)
+        ]
+        for stage in range(int(math.log2(BLOCK))):
+            lines = _exchange(self.builder, lines, 1 << stage)
+        for n in range(count):
+            line = lines[count - 1 - n if copy.is_reversed else n]
+            pointer = self._moved(target, n * copy.target.place.step(copy.along))
+            self.builder.store(line, pointer, align=4)
+
+    def _pointer(self, node: Node, place: Affine) -> ir.Value:
+        at = self.writer.values(self.counters).place(place)
+        return self._moved(self.writer.buffers[id(node)], at)
+
+    def _moved(self, pointer: ir.Value, distance: ir.Value | int) -> ir.Value:
+        at = integer(distance) if isinstance(distance, int) else distance
+        return self.builder.gep(pointer, [at], inbounds=True, source_etype=self.number)
+
+    def _load(self, pointer: ir.Value, count: int) -> ir.Value:
+        """The first numbers of a vector; no more are read."""
+        if count == BLOCK:
+            return self.builder.load(pointer, align=4, typ=self.vector)
+        bits = ir.VectorType(BIT, BLOCK)
+        kind = ir.FunctionType(self.vector, [POINTER, INT32, bits, self.vector])
+        letter = "f" if isinstance(self.number, ir.FloatType) else "i"
+        name = f"llvm.masked.load.v{BLOCK}{letter}32.p0"
+        module = self.builder.module
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        mask = ir.Constant(bits, [n < count for n in range(BLOCK)])
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        return self.builder.call(function, [pointer, ir.Constant(INT32, 4), mask, nothing])
 
 
 def _exchange(builder: ir.IRBuilder, lines: list[ir.Value], width: int) -> list[ir.Value]:

@@ -370,7 +370,7 @@ class _Turned:
         features = [each for each in output if each not in data]
         outer = [each for each in data[:lead] if each not in (*groups, *channels)]
         data_order = [*outer, *groups, *channels, *offsets]
-        weight_order = [*groups, *offsets, *channels, *features]
+        weight_order = [*groups, *channels, *offsets, *features]
         if not channels and not features:
             weight_order = [*offsets, *groups]
         other_order = weight_order

@@ -11,7 +11,7 @@ import bisect
 import dataclasses
 
 from steepest.kernels.build import Builder
-from steepest.kernels.expression import walk
+from steepest.kernels.expression import Load, walk
 from steepest.kernels.nest import CheckNest, ContractNest, MapNest, Nest, ScatterNest
 from steepest.kernels.storage import is_mapped
 from steepest.kernels.tuning import USUAL, Tuning
@@ -199,12 +199,19 @@ def _merged(nests: list[Nest], builder: Builder, updates: Updates) -> list[Nest]
     return result
 
 
+def _turns(nest: MapNest) -> bool:
+    """Whether a nest only copies, from places that lie apart: that goes by blocks, if alone."""
+    value = nest.stores[0].value
+    is_copy = len(nest.stores) == 1 and isinstance(value, Load) and not value.indices
+    return is_copy and value.place.step(nest.loops[-1]) > 1  # type: ignore[attr-defined]
+
+
 def _joined(first: MapNest, second: MapNest, builder: Builder, updates: Updates) -> MapNest | None:
     """Both nests as one, if that saves a pass over something that both use."""
     nodes = [*first.written(), *second.written()]
     if first.node.tensor_type.shape != second.node.tensor_type.shape or first.rows == 1:
         return None
-    if not all(is_mapped(node) for node in nodes):
+    if not all(is_mapped(node) for node in nodes) or _turns(first) or _turns(second):
         return None
     known = {id(load.node) for load in first.reads()} | {id(each) for each in first.written()}
     shared = [load for load in second.reads() if id(load.node) in known]

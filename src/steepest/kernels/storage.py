@@ -8,7 +8,7 @@ from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Variable, variable_index
 from steepest.kernels.phases import has_interior, spread_of
 from steepest.kernels.reading import reshaped_index
-from steepest.kernels.rewriting import VIEWS, vector_letter, wants_contiguous
+from steepest.kernels.rewriting import VIEWS, steps_of, vector_letter, wants_contiguous
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
@@ -43,6 +43,10 @@ LARGEST_EXPRESSION = 100
 """Operations that one expression is made of at most: more take long to compile."""
 
 
+SCATTERED_SIZE = 16384
+"""Numbers of a transpose from which on a copy pays."""
+
+
 def is_mapped(node: Node) -> bool:
     """Whether each number of a node is an expression of its own."""
     return node.op not in STRUCTURED and not has_interior(node)
@@ -71,6 +75,8 @@ class Storage:
                 self.stored.add(id(node))
             for operand in self._must_be_stored(node):
                 self.stored.add(id(operand))
+            if getattr(node.op, "is_elementwise", False):
+                self.stored.update(id(each) for each in node.operands if _is_scattered(each))
             if node.op is contraction.contract or node.op is indexing.argsort:
                 for operand in node.operands:
                     self._store_through_views(operand)
@@ -159,6 +165,13 @@ class Storage:
             inner = reshaped_index(probe, node.tensor_type.shape, operand.tensor_type.shape)
             return [operand] if inner is None else []
         return []
+
+
+def _is_scattered(node: Node) -> bool:
+    """Whether a transpose is read faster from a copy: its neighbours lie apart in a contraction."""
+    if node.op is not movement.transpose or node.operands[0].op is not contraction.contract:
+        return False
+    return node.tensor_type.size >= SCATTERED_SIZE and steps_of(node)[-1] != 1
 
 
 def _wants_packing(node: Node, position: int) -> bool:
