@@ -23,6 +23,7 @@ from steepest.codegen.values import Counters
 from steepest.codegen.writer import NestWriter
 from steepest.errors import GraphError
 from steepest.kernels.affine import Affine, Variable
+from steepest.kernels.merging import with_merged_loops
 from steepest.kernels.nest import (
     CheckNest,
     ContractNest,
@@ -67,6 +68,7 @@ def emit_nest(
 
 def emit_map(writer: NestWriter, nest: MapNest) -> None:
     """Compute every number by itself; a plain transposition goes by blocks."""
+    nest = with_merged_loops(nest)
     copy = transposition_of(nest)
     if copy is not None:
         emit_transposition(writer, copy)

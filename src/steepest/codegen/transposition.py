@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from contextlib import ExitStack
 
 from llvmlite import ir
@@ -14,7 +13,7 @@ from steepest.codegen.types import BIT, INT32, POINTER, memory_type
 from steepest.codegen.values import Counters
 from steepest.codegen.writer import NestWriter
 from steepest.graph.node import Node
-from steepest.kernels.affine import Affine, Variable, variable_index
+from steepest.kernels.affine import Affine, Variable
 from steepest.kernels.expression import Load
 from steepest.kernels.nest import MapNest, Store
 
@@ -56,38 +55,19 @@ def transposition_of(nest: MapNest) -> Copy | None:
     value = store.value
     if not isinstance(value, Load) or value.indices or value.dtype.itemsize != 4:
         return None
-    loops, (read, written) = _merged(nest.loops, (value.place, store.place))
+    read, written, loops = value.place, store.place, nest.loops
     along = [each for each in loops if abs(read.step(each)) == 1 and each.extent >= LEAST]
     across = [each for each in loops if written.step(each) == 1 and each.extent >= BLOCK]
     if not along or not across or along[0] is across[0]:
         return None
     turned = (along[0], across[0])
     return Copy(
-        dataclasses.replace(value, place=read),
-        dataclasses.replace(store, place=written),
+        value,
+        store,
         tuple(each for each in loops if each not in turned),
         *turned,
         loops[0],
     )
-
-
-def _merged(
-    loops: Sequence[Variable], places: tuple[Affine, ...]
-) -> tuple[list[Variable], tuple[Affine, ...]]:
-    """Make one of loops that count through neighbours together; the first one stays."""
-    found = [loops[0]]
-    for each in loops[1:]:
-        last = found[-1]
-        steps = [(place.step(last), place.step(each)) for place in places]
-        if last is loops[0] or any(far != near * each.extent for far, near in steps):
-            found.append(each)
-            continue
-        joined = found[-1] = Variable(last.extent * each.extent)
-        places = tuple(
-            place.without(last).without(each) + variable_index(joined) * near
-            for place, (_, near) in zip(places, steps, strict=True)
-        )
-    return found, places
 
 
 def emit_transposition(writer: NestWriter, copy: Copy) -> None:
