@@ -194,7 +194,12 @@ def test_long_sums_go_by_parts_that_stay_in_cache() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "axes"),
-    [((40, 21, 9), (1, 2, 0)), ((33, 7, 5), (2, 1, 0)), ((3, 35, 17), (0, 2, 1)), ((16, 4), (1, 0))],
+    [
+        ((40, 21, 9), (1, 2, 0)),
+        ((33, 7, 5), (2, 1, 0)),
+        ((3, 35, 17), (0, 2, 1)),
+        ((16, 4), (1, 0)),
+    ],
 )
 @pytest.mark.parametrize("flipped", [(), (0,), (1,)])
 def test_copies_that_turn_axes(

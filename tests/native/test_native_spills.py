@@ -59,6 +59,28 @@ def test_no_vector_of_float64_is_spilled(machine: str, spec: str) -> None:
     assert kernels(contractions(spec, st.float64), MACHINES[machine]) > len(SHAPES)
 
 
+IMAGES = [(16, 48, 7), (24, 40, 9), (64, 100, 4), (64, 64, 2), (32, 32, 28), (6, 16, 14)]
+"""Channels in and out, and sizes, whose tiles span one, two or three loops."""
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_vector_of_a_convolution_is_spilled(machine: str) -> None:
+    contract, windows = REGISTRY["contract"], REGISTRY["windows"]
+    static = {"axes": (2, 3), "sizes": (3, 3), "steps": (1, 1), "dilations": (1, 1)}
+    inputs: list[Node] = []
+    outputs = []
+    for channels, features, size in IMAGES:
+        image = TensorType((2, channels, size + 2, size + 2), st.float32)
+        weight = TensorType((features, channels, 3, 3), st.float32)
+        inputs += (make_input("x", image), make_input("w", weight))
+        seen = Node(windows, (inputs[-2],), static, windows.infer(image, **static))
+        spec = "ncxyuv,ocuv->noxy"
+        made = contract.infer(seen.type, weight, spec=spec)
+        outputs.append(Node(contract, (seen, inputs[-1]), {"spec": spec}, made))
+    graph = Graph("convolutions", tuple(inputs), tuple(outputs))
+    assert kernels(graph, MACHINES[machine]) >= len(IMAGES)
+
+
 SPILLING = """
 	.type	nest_0,@function
 nest_0:

@@ -25,6 +25,8 @@ Range = tuple[ir.Value, ir.Value]
 
 MOST_ROWS = 14
 """Rows of a tile at most, in turns of all its loops."""
+SPARE_REGISTERS = 5
+"""Vector registers that a tile of many rows leaves free."""
 FETCH_TURNS = 8
 """Turns of the reduced loop between asking for numbers and using them: about 200 cycles."""
 FAR_BYTES = 512
@@ -82,11 +84,13 @@ class Contraction:
             most = max(most, min((registers - 2) // (rows + 1), 8))
         elif needed == 1 and registers < 32:
             rows *= 2
+        # All turns of the inner loops of rows are in a tile: there must be room for their totals.
+        most = min(most, max((registers - 1) // (inner + 1), 1))
         vectors = -(-needed // -(-needed // most))
         if nest.row_loop is None or nest.row_loop is nest.loops[0]:
             return min(rows, extent), vectors
-        # Beside the totals there is room for the vectors and the broadcast number.
-        rows = max(rows, min((registers - 1) // vectors - 1, MOST_ROWS)) // inner
+        # Beside the totals there is room for the vectors, broadcast numbers and a mask.
+        rows = max(rows, min((registers - SPARE_REGISTERS) // vectors - 1, MOST_ROWS)) // inner
         strips = -(-extent // max(rows, 1))
         return -(-extent // strips), vectors
 
