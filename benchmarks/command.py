@@ -101,6 +101,11 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument("--batch", type=int, help="rows per step")
     network.add_argument("--activation", choices=["relu", "sigmoid", "tanh"])
     network.add_argument("--dropout", type=float, help="after each hidden activation")
+    network.add_argument("--image", type=int, help="height and width")
+    network.add_argument("--channels", type=widths, help="of image and convolutions: 1,32,32,64")
+    network.add_argument("--pools", type=widths, help="after each convolution; 1 for none: 1,2,2")
+    network.add_argument("--kernel", type=int, help="height and width of convolutions")
+    network.add_argument("--paddings", type=sizes, help="of each convolution: 1,1,1")
     network.add_argument("--columns", type=int, help="of categories")
     network.add_argument("--values", type=int, help="of each column of categories")
     network.add_argument("--width", type=int, help="of each embedding")
@@ -117,6 +122,11 @@ NETWORK_OPTIONS = (
     "batch",
     "activation",
     "dropout",
+    "image",
+    "channels",
+    "pools",
+    "kernel",
+    "paddings",
     "columns",
     "values",
     "width",
@@ -132,6 +142,13 @@ def network_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The options of a network that were given."""
     given = {name: getattr(options, name) for name in NETWORK_OPTIONS}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Read `1,0,1`: whole numbers with commas between."""
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers: write 1,0,1")
+    return tuple(map(int, text.split(",")))
 
 
 def widths(text: str) -> tuple[int, ...]:

@@ -12,10 +12,13 @@ from benchmarks.libraries.session import Library, Session, Task
 from benchmarks.workloads.layers import (
     Activation,
     BatchNorm,
+    Convolution,
     Dense,
     Dropout,
     EmbeddedColumns,
+    Flatten,
     Layer,
+    MaxPool,
     Residual,
     flat,
 )
@@ -235,6 +238,17 @@ class Walk:
             case Dense():
                 weight, bias = next(self._parameters), next(self._parameters)
                 return x @ weight.T + bias
+            case Convolution(_, _, _, padding, _):
+                weight, bias = next(self._parameters), next(self._parameters)
+                sides = [(padding, padding)] * 2
+                made = jax.lax.conv_general_dilated(x, weight, (1, 1), sides)
+                return made + bias[:, None, None]
+            case MaxPool(size):
+                window = (1, 1, size, size)
+                lowest = -jnp.inf
+                return jax.lax.reduce_window(x, lowest, jax.lax.max, window, window, "VALID")
+            case Flatten():
+                return x.reshape(x.shape[0], -1)
             case Activation(name):
                 functions = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh}
                 return functions[name](x)

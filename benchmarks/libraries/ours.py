@@ -12,10 +12,13 @@ from benchmarks.libraries.session import Library, Session, Task
 from benchmarks.workloads.layers import (
     Activation,
     BatchNorm,
+    Convolution,
     Dense,
     Dropout,
     EmbeddedColumns,
+    Flatten,
     Layer,
+    MaxPool,
     Residual,
 )
 from benchmarks.workloads.workload import Optimizer
@@ -212,6 +215,12 @@ def make_network(layers: tuple[Layer, ...]) -> Any:
         match layer:
             case Dense(inputs, outputs):
                 return nn.Linear(inputs, outputs)
+            case Convolution(inputs, outputs, kernel, padding, _):
+                return nn.Conv2d(inputs, outputs, kernel, padding=padding)
+            case MaxPool(size):
+                return nn.MaxPool2d(size)
+            case Flatten():
+                return nn.Flatten()
             case Activation(name):
                 return activations[name]()
             case BatchNorm(features):

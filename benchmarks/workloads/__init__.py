@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.workloads.autoencoder import autoencoder
+from benchmarks.workloads.convolutional import convolutional
 from benchmarks.workloads.embedding import embedding
 from benchmarks.workloads.perceptron import perceptron
 from benchmarks.workloads.residual import residual
@@ -44,6 +45,30 @@ WORKLOADS: dict[str, Preset] = {
     "deep": Preset(residual, {"layers": (784, *(256,) * 20, 10), "batch": 64}),
     "autoencoder": Preset(
         autoencoder, {"layers": (784, 512, 128, 32, 128, 512, 784), "batch": 256}
+    ),
+    "cnn": Preset(
+        convolutional,
+        {
+            "image": 28,
+            "channels": (1, 32, 32, 64),
+            "pools": (1, 2, 2),
+            "kernel": 3,
+            "paddings": (1, 1, 1),
+            "layers": (128, 10),
+            "batch": 64,
+        },
+    ),
+    "lenet": Preset(
+        convolutional,
+        {
+            "image": 28,
+            "channels": (1, 6, 16),
+            "pools": (2, 2),
+            "kernel": 5,
+            "paddings": (2, 0),
+            "layers": (120, 84, 10),
+            "batch": 64,
+        },
     ),
     "embedding": Preset(embedding, {"layers": (256, 128, 1), "batch": 512}),
 }

@@ -16,6 +16,37 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """A square convolution of stride 1 over images of a known size.
+
+    Weight (outputs, inputs, kernel, kernel), bias (outputs,).
+
+    Attributes:
+        inputs, outputs: channels.
+        size: height and width of what it gives.
+        padding: zeros on each side.
+    """
+
+    inputs: int
+    outputs: int
+    kernel: int
+    padding: int
+    size: int
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest of each square of numbers that do not overlap."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Images (batch, channels, height, width) as rows."""
+
+
+@dataclass(frozen=True)
 class Activation:
     """An elementwise function: `relu`, `sigmoid` or `tanh`."""
 
@@ -62,7 +93,17 @@ class EmbeddedColumns:
         return self.columns * self.width + self.numbers
 
 
-Layer: TypeAlias = Dense | Activation | BatchNorm | Dropout | Residual | EmbeddedColumns
+Layer: TypeAlias = (
+    Dense
+    | Convolution
+    | MaxPool
+    | Flatten
+    | Activation
+    | BatchNorm
+    | Dropout
+    | Residual
+    | EmbeddedColumns
+)
 
 
 def flat(layers: Sequence[Layer]) -> Iterator[Layer]:
@@ -85,8 +126,11 @@ def multiply_adds(layers: Sequence[Layer], *, training: bool) -> int:
     for layer in flat(layers):
         if isinstance(layer, EmbeddedColumns):
             reads_data = False
-        if isinstance(layer, Dense):
+        if isinstance(layer, (Dense, Convolution)):
             times = 1 if not training else 2 if reads_data else 3
-            total += times * layer.inputs * layer.outputs
+            own = layer.inputs * layer.outputs
+            if isinstance(layer, Convolution):
+                own *= (layer.kernel * layer.size) ** 2
+            total += times * own
             reads_data = False
     return total

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.workloads.layers import BatchNorm, Dense, EmbeddedColumns, Layer, flat
+from benchmarks.workloads.layers import BatchNorm, Convolution, Dense, EmbeddedColumns, Layer, flat
 from benchmarks.workloads.workload import Workload
 
 DIFFERENT_BATCHES = 4
@@ -31,7 +31,8 @@ class Batch:
 def initial_parameters(layers: Sequence[Layer], seed: int = 0) -> list[np.ndarray]:
     """The parameters (float32) in the order of the layers: weight, then bias.
 
-    Dense layers are uniform in +-1/sqrt(inputs), embeddings standard normal, as PyTorch's are.
+    Dense layers and convolutions are uniform in +-1/sqrt(numbers that a result sums), embeddings
+    standard normal, as PyTorch's are.
     """
     random = np.random.default_rng(seed)
     made: list[np.ndarray] = []
@@ -39,6 +40,11 @@ def initial_parameters(layers: Sequence[Layer], seed: int = 0) -> list[np.ndarra
         if isinstance(layer, Dense):
             bound = layer.inputs**-0.5
             made.append(random.uniform(-bound, bound, (layer.outputs, layer.inputs)))
+            made.append(random.uniform(-bound, bound, layer.outputs))
+        elif isinstance(layer, Convolution):
+            shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
+            bound = (layer.inputs * layer.kernel**2) ** -0.5
+            made.append(random.uniform(-bound, bound, shape))
             made.append(random.uniform(-bound, bound, layer.outputs))
         elif isinstance(layer, BatchNorm):
             made += [np.ones(layer.features), np.zeros(layer.features)]
@@ -66,7 +72,11 @@ def _batch(workload: Workload, random: np.random.Generator) -> Batch:
     if workload.loss == "mean_squared":
         inputs.append(random.random((rows, width), dtype=np.float32))
         return Batch(tuple(inputs), inputs[-1])
-    inputs.append(random.standard_normal((rows, width), dtype=np.float32))
+    shape: tuple[int, ...] = (rows, width)
+    if isinstance(first, Convolution):
+        side = first.size + first.kernel - 1 - 2 * first.padding
+        shape = (rows, first.inputs, side, side)
+    inputs.append(random.standard_normal(shape, dtype=np.float32))
     outputs = output_width(workload.layers)
     if workload.loss == "cross_entropy":
         return Batch(tuple(inputs), random.integers(0, outputs, rows))
