@@ -80,3 +80,18 @@ def test_training_is_the_evaluators_and_the_same_on_any_number_of_threads(batch:
         if isinstance(each, ContractNest) and each.node.tensor_type.shape == (150, batch)
     ]
     assert bool(turned) == (batch in (32, 48))
+
+
+@pytest.mark.parametrize("form", ["nn", "nt", "tn", "tt"])
+def test_large_products_of_inputs_with_crowded_columns(form: str) -> None:
+    random = np.random.default_rng(3)
+    left, right = random.normal(size=(2, 512, 512)).astype("float32")
+
+    def product(x: st.Tensor, y: st.Tensor) -> st.Tensor:
+        return (x.T if form[0] == "t" else x) @ (y.T if form[1] == "t" else y)
+
+    exact = (left.T if form[0] == "t" else left).astype("float64") @ (
+        right.T if form[1] == "t" else right
+    )
+    found = Compiled(product, lambda graph: NativeExecutable(graph, threads=2))(left, right)
+    np.testing.assert_allclose(np.asarray(found), exact, atol=2e-4)

@@ -32,6 +32,7 @@ from steepest.kernels.rewriting import (
     contiguous_vectors,
     sizes_of,
     sums_by_rows,
+    uncrowded,
     wide_sums,
 )
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
@@ -55,7 +56,8 @@ class Builder:
 
     def __init__(self, graph: Graph):
         turned = channels_last(wide_sums(check_supported(graph)))
-        self.graph = padded_before_spread(contiguous_vectors(sums_by_rows(turned)))
+        contiguous = contiguous_vectors(sums_by_rows(turned))
+        self.graph = uncrowded(padded_before_spread(contiguous))
         self.stored = Storage(self.graph).stored
         self.layout = Layout(self.graph)
         self.faults = make_input("faults", TensorType((1,), uint8))

@@ -140,6 +140,70 @@ def wants_contiguous(node: Node, side: int, letter: str) -> bool:
     return any(size > 1 for each, size in sizes_of(node).items() if each not in own)
 
 
+CROWDED_STEP = 2048
+LEAST_TURNS = 256
+"""A copy pays where at least so many numbers are summed, for at least so many columns or rows."""
+
+
+def uncrowded(graph: Graph) -> Graph:
+    """Copy the inputs that large contractions read down crowded columns.
+
+    Neighbours in a column that lie a multiple of 2,048 bytes apart share few sets of a cache.
+    Results of nests get padding between their rows (see `layout.py`); an input lies as its owner
+    has it.
+    """
+    copies: dict[int, Node] = {}
+
+    def copy_of(node: Node) -> Node:
+        if node.op is movement.transpose:
+            return _transposed(copy_of(node.operands[0]), node.static["axes"])
+        if id(node) not in copies:
+            copies[id(node)] = _transposed(node, tuple(range(node.tensor_type.ndim)))
+        return copies[id(node)]
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        if node.op is not contraction.contract or not node.tensor_type.dtype.is_floating:
+            return node
+        values = [
+            copy_of(each) if _is_crowded(node, side) else each
+            for side, each in enumerate(node.operands)
+        ]
+        return keep(node, tuple(values))
+
+    return rebuild(graph, rewrite)
+
+
+def _is_crowded(node: Node, side: int) -> bool:
+    """Whether a large contraction reads an input of two axes down its columns, to sum them."""
+    *terms, output = parse_spec(node.static["spec"])
+    own, other, operand = terms[side], terms[1 - side], node.operands[side]
+    base = operand
+    while base.op is movement.transpose:
+        base = base.operands[0]
+    if not base.is_input or len(own) != 2 or len(other) != 2:
+        return False
+    letter = vector_letter(node, output)
+    if letter is None or wants_contiguous(node, side, letter):
+        return False
+    sizes = sizes_of(node)
+    steps = dict(zip(own, steps_of(operand), strict=True))
+    summed = [each for each in own if each not in output]
+    free = [each for each in other if each in output and each not in own]
+    return (
+        len(summed) == len(free) == 1
+        and steps[summed[0]] * base.tensor_type.dtype.itemsize % CROWDED_STEP == 0
+        and min(sizes[summed[0]], sizes[free[0]]) >= LEAST_TURNS
+    )
+
+
+def is_copy(node: Node) -> bool:
+    """Whether a node is a transposition that leaves all axes where they are."""
+    return node.op is movement.transpose and node.static["axes"] == tuple(
+        range(node.tensor_type.ndim)
+    )
+
+
 def _transposed(node: Node, order: tuple[int, ...]) -> Node:
     shape = tuple(node.tensor_type.shape[n] for n in order)
     result = TensorType(shape, node.tensor_type.dtype)

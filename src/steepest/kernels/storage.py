@@ -8,7 +8,13 @@ from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Variable, variable_index
 from steepest.kernels.phases import has_interior, spread_of
 from steepest.kernels.reading import reshaped_index
-from steepest.kernels.rewriting import VIEWS, steps_of, vector_letter, wants_contiguous
+from steepest.kernels.rewriting import (
+    VIEWS,
+    is_copy,
+    steps_of,
+    vector_letter,
+    wants_contiguous,
+)
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
@@ -143,8 +149,8 @@ class Storage:
         }
 
     def _find_packed(self) -> set[int]:
-        """The transposes that contractions read in vectors, so that they must be stored."""
-        return {
+        """The transposes that contractions read in vectors, so that they must be stored; copies."""
+        return {id(node) for node in self._nodes if is_copy(node)} | {
             id(operand)
             for node in self._nodes
             if node.op is contraction.contract
