@@ -406,7 +406,7 @@ def test_rules_of_the_users_own_and_checkpoints_within_a_program(wrap: Wrap) -> 
 
 
 def test_backward_through_a_program_replays_it_once() -> None:
-    module = sys.modules["steepest.compile"]
+    module = sys.modules["steepest.autodiff.replay"]
     weights = [leaf(float(n)) for n in range(5)]
     run = compiled(lambda x: st.sum(sum((x * each for each in weights), x)))
     loss = run(st.ones(1))
