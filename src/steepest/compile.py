@@ -79,7 +79,7 @@ def compile_natively(graph: Graph) -> Executable:
     """The native back end: loop nests, LLVM, machine code."""
     from steepest.runtime.executable import NativeExecutable
 
-    return NativeExecutable(graph, options().threads or None)
+    return NativeExecutable(graph)
 
 
 MOST_PROGRAMS = 64

@@ -29,7 +29,8 @@ class Options:
         compile: let `steepest.compile` compile; `0` runs every function eagerly (default yes).
         back_end: what runs compiled programs: `"native"`, machine code (default), or
             `"evaluator"`, the NumPy interpreter.
-        threads: how many threads native programs use (default 0: all processors of the process).
+        threads: how many threads native programs use at most; small ones use one (default 0: all
+            processors of the process).
         cache: the folder in which machine code is kept from process to process, or `"off"`
             (default in an environment: `steepest` in `XDG_CACHE_HOME`, else in `~/.cache`).
     """

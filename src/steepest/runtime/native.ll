@@ -73,7 +73,7 @@ yield:
 look:
   %after = call i64 @now()
   %taken = sub i64 %after, %before
-  %busy = icmp ugt i64 %taken, 20000
+  %busy = icmp ugt i64 %taken, 200000
   br i1 %busy, label %remember, label %judge
 remember:
   store atomic i64 1000, ptr %crowded_at monotonic, align 8

@@ -21,6 +21,7 @@ from steepest.codegen.machine_code import MachineCode
 from steepest.codegen.target import Machine, host
 from steepest.errors import ArgumentError, SteepestError
 from steepest.kernels.tuning import USUAL
+from steepest.options import options
 from steepest.runtime import cache
 from steepest.runtime.memory import LINE, address_of
 from steepest.runtime.processors import available_processors
@@ -179,5 +180,7 @@ def check_threads(threads: int) -> int:
 
 
 def available_threads() -> int:
-    """How many threads a large program is given if nothing is said."""
+    """How many threads a large program is given: as the options say, else all processors."""
+    if options().threads:
+        return check_threads(options().threads)
     return available_processors() if has_teams() else 1
