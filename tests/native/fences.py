@@ -19,7 +19,7 @@ from random_programs import random_program
 from steepest.graph.dtypes import DType, from_numpy
 from steepest.graph.node import Graph
 from steepest.kernels.tuning import FINEST, USUAL
-from steepest.runtime import memory
+from steepest.runtime import instance, memory
 from steepest.runtime.executable import NativeExecutable
 
 PAGE = mmap.PAGESIZE
@@ -52,7 +52,7 @@ def run(graph: Graph, arrays: Sequence[np.ndarray], at_end: bool) -> None:
         copy[...] = array
         inputs.append(copy)
     for tuning in (USUAL, FINEST):
-        memory.aligned = lambda shape, dtype: fenced(shape, dtype, at_end)
+        memory.aligned = instance.aligned = lambda shape, dtype: fenced(shape, dtype, at_end)
         NativeExecutable(everything, threads=2, tuning=tuning)(inputs)
 
 

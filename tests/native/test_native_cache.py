@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,12 +139,20 @@ def test_old_entries_go_when_there_is_too_much(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "LARGEST_TOTAL", 5000)
-    for n in range(5):
-        cache.store(f"entry{n}", {}, b"x" * 2000)
-        (folder / f"entry{n}").touch()
-    assert sum(each.stat().st_size for each in folder.iterdir()) <= 5000
-    assert cache.load("entry4") == ({}, b"x" * 2000)
-    assert cache.load("entry0") is None
+    folder.mkdir(mode=0o700)
+    of_somebody_else = folder / "thesis.txt"
+    of_somebody_else.write_bytes(b"y" * 9000)
+    names = [str(n) * 64 for n in range(5)]
+    for age, name in enumerate(reversed(names)):
+        cache.store(name, {}, b"x" * 2000)
+        moment = 1_000_000_000 - age
+        os.utime(folder / name, (moment, moment))
+    cache.store("a" * 64, {}, b"x" * 2000)
+    entries = [each for each in folder.iterdir() if each != of_somebody_else]
+    assert sum(each.stat().st_size for each in entries) <= 5000
+    assert cache.load("a" * 64) == ({}, b"x" * 2000)
+    assert cache.load("0" * 64) is None
+    assert of_somebody_else.read_bytes() == b"y" * 9000
 
 
 def test_the_option_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 from typing import Any
 
@@ -85,9 +84,6 @@ class MachineCode:
     def function(self, name: str, kind: Any) -> Any:
         """A function that Python can call; the interpreter's lock is released while it runs."""
         return kind(self.address(name))
-
-
-RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
 def _free(passes: Any) -> None:

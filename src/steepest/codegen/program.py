@@ -15,6 +15,9 @@ from steepest.kernels.likeness import likeness
 from steepest.kernels.nest import Nest, nodes_of
 from steepest.kernels.schedule import Group
 
+Module = ir.Module
+"""What is emitted; its text is LLVM's."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:

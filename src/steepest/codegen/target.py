@@ -53,6 +53,11 @@ NEON = Machine("aarch64-unknown-linux-gnu", "generic", "", 16, 32)
 """Any 64-bit ARM processor."""
 
 
+def compiler_version() -> str:
+    """The version of LLVM."""
+    return ".".join(map(str, llvm.llvm_version_info))
+
+
 @lru_cache(maxsize=1)
 def initialize() -> None:
     """Make LLVM ready to compile for this machine."""

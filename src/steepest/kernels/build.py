@@ -8,7 +8,7 @@ from steepest.graph.dtypes import int64, uint8
 from steepest.graph.node import Graph, Node, make_input
 from steepest.graph.types import TensorType
 from steepest.kernels.affine import Affine, Variable, linear, row_major, variable_index
-from steepest.kernels.channels import channels_last
+from steepest.kernels.axis_order import choose_axis_orders
 from steepest.kernels.expression import Apply, Expression, Load, Number
 from steepest.kernels.folding import fold_nests
 from steepest.kernels.layout import Layout
@@ -55,7 +55,7 @@ class Builder:
     """
 
     def __init__(self, graph: Graph):
-        turned = channels_last(wide_sums(check_supported(graph)))
+        turned = choose_axis_orders(wide_sums(check_supported(graph)))
         contiguous = contiguous_vectors(sums_by_rows(turned))
         self.graph = uncrowded(padded_before_spread(contiguous))
         self.stored = Storage(self.graph).stored

@@ -145,10 +145,6 @@ class Reader:
         """The value of `node` at `index`, computed even if it has a buffer."""
         return self._compute(node, index)
 
-    def forget(self) -> None:
-        """Begin anew: expressions of different loops are not shared."""
-        self._made.clear()
-
     def keep(self, node: Node, index: Index, expression: Expression) -> None:
         """Use this expression for a value from here on."""
         self._made[id(node), index] = expression

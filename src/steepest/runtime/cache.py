@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -19,10 +20,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
-from steepest.codegen.target import Machine
+from steepest.codegen.target import Machine, compiler_version
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text
 from steepest.kernels.tuning import Tuning
@@ -30,6 +30,9 @@ from steepest.options import options
 
 MAGIC = b"steepest machine code 1\n"
 DIGEST_BYTES = 32
+ENTRY = re.compile(r"[0-9a-f]{64}")
+"""What entries are called; other files of the folder are not ours to remove."""
+
 LARGEST_TOTAL = 512_000_000
 """Bytes that all entries may take; beyond, those not used for the longest time go."""
 
@@ -58,8 +61,8 @@ def _source_files() -> str:
 
 def entry_name(what: str, machine: Machine, tuning: Tuning) -> str:
     """The name of the entry of a program, given by its text."""
-    version = ".".join(map(str, llvm.llvm_version_info))
-    parts = (what, repr(machine), repr(tuning), version, np.__version__, _source_files())
+    versions = (compiler_version(), np.__version__, _source_files())
+    parts = (what, repr(machine), repr(tuning), *versions)
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{len(part)}\n".encode())
@@ -140,9 +143,10 @@ def _drop_old(place: Path) -> None:
     """Remove the entries not used for the longest time, if there is too much."""
     entries = []
     for path in place.iterdir():
-        with contextlib.suppress(OSError):
-            found = path.stat()
-            entries.append((found.st_mtime, found.st_size, path))
+        if ENTRY.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                entries.append((found.st_mtime, found.st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
         if total <= LARGEST_TOTAL:

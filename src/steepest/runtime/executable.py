@@ -13,12 +13,13 @@ from typing import NoReturn
 import numpy as np
 
 from steepest.codegen.machine_code import MachineCode
-from steepest.codegen.program import emit_program
+from steepest.codegen.program import Module, emit_program
 from steepest.codegen.target import Machine, host
 from steepest.errors import ShapeError
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.graph.text import to_text as graph_text
+from steepest.graph.types import TensorType
 from steepest.kernels.build import Builder
 from steepest.kernels.schedule import Schedule, schedule
 from steepest.kernels.text import to_text as nests_text
@@ -105,41 +106,38 @@ class NativeExecutable:
 
     def _compile(self) -> tuple[Plan, MachineCode]:
         """Make the machine code, or take it from the cache."""
-        symbols = {"steepest_meet": native().address("steepest_meet")}
         name = cache.entry_name(cache.graph_key(self.graph), self._machine, self._tuning)
         kept = cache.load(name)
         if kept is not None:
             notes, code = kept
-            return plan_from_json(notes), MachineCode.loaded(code, self._machine, symbols)
-        builder, made = self._schedule()
-        plan, places = make_plan(builder, made, self._tuning.guard_bytes)
-        faults = places[id(builder.faults)]
-        module = emit_program(made.groups, places, self._machine, faults)
-        compiled = MachineCode(module, self._machine, symbols)
+            return plan_from_json(notes), MachineCode.loaded(code, self._machine, _symbols())
+        _, _, plan, module = self._emit()
+        compiled = MachineCode(module, self._machine, _symbols())
         cache.store(name, plan.as_json(), compiled.code)
         return plan, compiled
 
-    def _schedule(self) -> tuple[Builder, Schedule]:
+    def _emit(self) -> tuple[Builder, Schedule, Plan, Module]:
+        """Every stage from the graph to the module that LLVM compiles."""
         builder = Builder(self.graph)
-        return builder, schedule(builder, self._tuning)
+        made = schedule(builder, self._tuning)
+        plan, places = make_plan(builder, made, self._tuning.guard_bytes)
+        module = emit_program(made.groups, places, self._machine, places[id(builder.faults)])
+        return builder, made, plan, module
 
     def schedule(self) -> Schedule:
         """The loop nests that the program is made of, made again for reading."""
-        return self._schedule()[1]
+        return schedule(Builder(self.graph), self._tuning)
 
     def stages(self) -> dict[str, str]:
         """The text of the program after each stage of this back end, made again for reading."""
-        builder, made = self._schedule()
-        plan, places = make_plan(builder, made, self._tuning.guard_bytes)
-        module = emit_program(made.groups, places, self._machine, places[id(builder.faults)])
-        symbols = {"steepest_meet": native().address("steepest_meet")}
+        builder, made, plan, module = self._emit()
         return {
             "ready for loops": graph_text(builder.graph),
             "loop nests": nests_text(builder.graph, made),
             "memory": "\n".join(f"{name}: {value}" for name, value in plan.as_json().items())
             + "\n",
             "LLVM": str(module),
-            "assembly": MachineCode(module, self._machine, symbols).assembly_of(),
+            "assembly": MachineCode(module, self._machine, _symbols()).assembly_of(),
         }
 
     def _renew_lock(self) -> None:
@@ -188,10 +186,7 @@ class NativeExecutable:
             own_state = self._own(list(arrays))
             for number, array in data.items():
                 wanted = graph.inputs[number].tensor_type
-                assert array.shape[1:] == wanted.shape[1:]
-                assert rows.shape[1:] == wanted.shape[:1]
-                assert array.dtype == wanted.dtype.storage
-                assert array.flags.c_contiguous
+                self._check_data(array, rows, wanted)
                 own_state[number] = self._batches.setdefault(
                     number, writable(wanted.shape, wanted.dtype)
                 )
@@ -222,6 +217,16 @@ class NativeExecutable:
             self.memory.faults[0] = 0
         updated = {number: own_state[number] for number in self.plan.updated}
         return Steps(done, fault, [each[:done] for each in stacked], updated)
+
+    def _check_data(self, array: np.ndarray, rows: np.ndarray, wanted: TensorType) -> None:
+        """Refuse data of which machine code would read other bytes than are meant."""
+        batch = (*rows.shape[1:], *array.shape[1:])
+        is_plain = array.flags.c_contiguous and array.dtype == wanted.dtype.storage
+        if batch != wanted.shape or not is_plain:
+            raise ShapeError(
+                f"{self.graph.name}: batches of {batch} from data of {array.dtype} {array.shape}, "
+                f"but the program was compiled for {wanted} in plain order."
+            )
 
     def explain_fault(self, arrays: Sequence[np.ndarray]) -> NoReturn:
         """Raise what the evaluator says of numbers that the machine code refused."""
@@ -271,6 +276,11 @@ class NativeExecutable:
         plain = np.require(array, wanted.dtype.storage, ["C", "ALIGNED"])
         held.append(plain)
         return address_of(plain)
+
+
+def _symbols() -> dict[str, int]:
+    """What programs call of the runtime, by name."""
+    return {"steepest_meet": native().address("steepest_meet")}
 
 
 _executables: weakref.WeakSet[NativeExecutable] = weakref.WeakSet()

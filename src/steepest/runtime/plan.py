@@ -1,6 +1,6 @@
 """Where a program's numbers lie: inputs and results by themselves, all else in one arena.
 
-Buffers that are never needed at the same time share memory. Time is counted in *phases*: between
+Buffers that are never needed at the same time share memory. Time is counted in *intervals*: between
 two meetings of the threads, nothing is known about which thread is where.
 """
 
@@ -185,14 +185,14 @@ class _Arena:
 
 
 def _lifetimes(groups: Iterable[Group], known: set[int]) -> dict[int, tuple[Node, int, int]]:
-    """For each node with a buffer in the arena, the first and last phase in which it is used."""
+    """For each node with a buffer in the arena, the first and last interval in which it is used."""
     found: dict[int, tuple[Node, int, int]] = {}
-    phase = 0
+    interval = 0
     for group in groups:
-        phase += group.meets
+        interval += group.meets
         for nest in group.nests:
             for node in nodes_of(nest):
                 if id(node) not in known:
-                    _, begin, _ = found.get(id(node), (node, phase, phase))
-                    found[id(node)] = (node, begin, phase)
+                    _, begin, _ = found.get(id(node), (node, interval, interval))
+                    found[id(node)] = (node, begin, interval)
     return found

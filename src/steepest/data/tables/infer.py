@@ -17,7 +17,7 @@ from steepest.data.tables.schema import (
     check_choices,
     check_target_name,
 )
-from steepest.data.tables.text import DOUBTFUL_VALUES, choose_number_format, parse_numbers
+from steepest.data.tables.text import DOUBTFUL_VALUES, choose_number_format
 from steepest.data.tables.values import cleaned, is_text, to_labels
 from steepest.errors import DataError
 
@@ -315,10 +315,3 @@ def note_infinities(schema: Schema, numeric: dict[str, NumericSummary]) -> None:
         total = sum(numeric[name].infinite for name in names)
         verb = "is" if total == 1 else "are"
         note(f"{count(total, 'infinite value')} in {list_names(names)} {verb} read as missing.")
-
-
-def text_is_numeric(series: pl.Series) -> bool:
-    """Whether every value of a text column reads as a number."""
-    texts = cleaned(series, DOUBTFUL_VALUES).drop_nulls().unique(maintain_order=True)
-    number_format, _ = choose_number_format(texts)
-    return not texts.is_empty() and parse_numbers(texts, number_format).null_count() == 0

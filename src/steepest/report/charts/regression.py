@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -117,10 +116,3 @@ def dumbbell(true: float, predicted: float, low: float, high: float) -> Markup:
     ]
     story = f"true {exact(true)}, predicted {short(predicted, 4)}"
     return picture(260.0, 24.0, "Miss", story, drawn, "dumbbell")
-
-
-def miss_share(y_true: Array, y_pred: Array) -> float:
-    """Median relative miss in percent of the true value; NaN where a true value is zero."""
-    if (y_true == 0).any():
-        return math.nan
-    return float(np.median(np.abs(y_pred - y_true) / np.abs(y_true)))

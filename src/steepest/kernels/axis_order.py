@@ -1,4 +1,4 @@
-"""Channels last: chooses the order of axes in which the numbers of a convolution lie.
+"""Chooses the order of axes in which numbers lie: channels last, and wide layers turned.
 
 Users see images as (n, channels, height, width). A vector register wants neighbours that are
 computed alike, and those are the channels of one position. So contractions of windows are turned to
@@ -40,8 +40,8 @@ IMAGE_AXES = 3
 """What has fewer axes has no positions with channels."""
 
 
-def channels_last(graph: Graph) -> Graph:
-    """Turn the convolutions of a graph, and what lies between them, to channels last.
+def choose_axis_orders(graph: Graph) -> Graph:
+    """Turn convolutions and wide dense layers of a graph, and what lies between them.
 
     Returns:
         A graph of the same inputs and outputs; `graph` itself where nothing is convolved.
