@@ -10,17 +10,22 @@
 ;   43 patience             how many turns a thread waits before it lets others run
 ;   48 gone                 how many workers have left for good
 ;   56 crowded              how many more waits to take the processor for contested
+;   57 penalty              how many waits the next loss of the processor costs; 0 at the start
 ;
 ; Waiting costs little on an idle machine and gives way on a busy one: a thread spins for about a
 ; microsecond, then offers the processor to others; when others took it, or after `limit`
 ; nanoseconds, it sleeps until it is woken. Who takes an offered processor keeps it for milliseconds,
-; but a sleeper is woken at once: so the waits after that are spent asleep, with no offer before.
+; but a sleeper is woken at once: so the waits after that are spent asleep, with no offer before. They
+; are few after one hiccup, which an idle machine has too, and four times as many each time that the
+; next offer is taken as well, up to a thousand; an offer that nobody takes halves them.
 ;
 ; A file beside this one brings @pause, @futex, @begin_arithmetic and @end_arithmetic for a machine.
 
 declare i32 @sched_yield()
 declare i64 @syscall(i64, ...)
 declare i32 @clock_gettime(i32, ptr)
+declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.umax.i64(i64, i64)
 
 define internal i64 @now() nounwind {
 entry:
@@ -39,6 +44,7 @@ entry:
   %patience_at = getelementptr i64, ptr %team, i64 43
   %patience = load i64, ptr %patience_at, align 8
   %crowded_at = getelementptr i64, ptr %team, i64 56
+  %penalty_at = getelementptr i64, ptr %team, i64 57
   br label %spin
 spin:
   %turns = phi i64 [ 0, %entry ], [ %more, %pausing ]
@@ -69,15 +75,25 @@ yield:
   %ignored = call i32 @sched_yield()
   %second = load atomic i64, ptr %word acquire, align 8
   %changed2 = icmp ne i64 %second, %seen
-  br i1 %changed2, label %done, label %look
+  br i1 %changed2, label %forgive, label %look
 look:
   %after = call i64 @now()
   %taken = sub i64 %after, %before
   %busy = icmp ugt i64 %taken, 200000
   br i1 %busy, label %remember, label %judge
 remember:
-  store atomic i64 1000, ptr %crowded_at monotonic, align 8
+  %last_penalty = load atomic i64, ptr %penalty_at monotonic, align 8
+  %four_times = shl i64 %last_penalty, 2
+  %low_enough = call i64 @llvm.umin.i64(i64 %four_times, i64 1000)
+  %penalty = call i64 @llvm.umax.i64(i64 %low_enough, i64 8)
+  store atomic i64 %penalty, ptr %penalty_at monotonic, align 8
+  store atomic i64 %penalty, ptr %crowded_at monotonic, align 8
   br label %sleep
+forgive:
+  %old_penalty = load atomic i64, ptr %penalty_at monotonic, align 8
+  %half = lshr i64 %old_penalty, 1
+  store atomic i64 %half, ptr %penalty_at monotonic, align 8
+  br label %done
 judge:
   %waited = sub i64 %after, %begun
   %enough = icmp ugt i64 %waited, %limit
@@ -93,7 +109,7 @@ sleep:
   %changed3 = icmp ne i64 %third, %seen
   br i1 %changed3, label %done, label %sleep
 done:
-  %found = phi i64 [ %first, %spin ], [ %second, %yield ], [ %third, %sleep ]
+  %found = phi i64 [ %first, %spin ], [ %second, %forgive ], [ %third, %sleep ]
   ret i64 %found
 }
 
