@@ -31,6 +31,7 @@ CASES: list[tuple[int, ...]] = [
     (2, 3, 1, 8, 3, 1, 1, 1),
     (2, 4, 6, 8, 1, 2, 0, 1),
     (2, 4, 6, 9, 2, 3, 1, 1),
+    (16, 3, 6, 12, 3, 1, 1, 1),
 ]
 
 
@@ -178,6 +179,53 @@ def test_a_depthwise_convolution_is_a_contraction_in_vectors() -> None:
     (contraction,) = [nest for nest in nests if isinstance(nest, ContractNest)]
     steps = [load.place.step(contraction.vector_loop) for load in contraction.reads()]
     assert steps == [1, 1]
+
+
+def test_the_gradient_of_a_kernel_with_few_rows_is_shared_by_the_batch() -> None:
+    nests = nests_of(convolution_step(1), (16, 3, 12, 12), (24, 3, 3, 3))
+    rows = {n.node.tensor_type.shape: n.rows for n in nests if isinstance(n, ContractNest)}
+    assert rows[8, 3, 3, 3, 24] == 8
+
+
+def test_pooling_without_overlap_hands_back_its_gradient_in_one_pass() -> None:
+    def loss(x: st.Tensor) -> st.Tensor:
+        return st.sum(functional.max_pool2d(x, 2) ** 2)
+
+    shape = (4, 24, 12, 12)
+    writers = [
+        n for n in nests_of(st.grad(loss), shape) if n.written()[0].tensor_type.size == 13824
+    ]
+    assert [type(each) for each in writers] == [MapNest]
+    assert len(writers[0].stores) == 4
+
+
+@pytest.mark.parametrize("options", [(3, 2, 1), (3, 1, 0), (2, 3, 0), (3, 3, 1), (2, 2, 1)])
+def test_pooling_and_its_gradient(options: tuple[int, int, int]) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 6, 11, 8)).astype("float32")
+
+    def output(x: st.Tensor) -> st.Tensor:
+        return functional.max_pool2d(x, *options)
+
+    def both(x: st.Tensor) -> tuple[st.Tensor, st.Tensor]:
+        return output(x), st.grad(lambda x: st.sum(output(x) ** 2))(x)
+
+    tensor = torch.tensor(x, requires_grad=True)
+    theirs = torch.nn.functional.max_pool2d(tensor, *options)
+    (theirs**2).sum().backward()  # type: ignore[no-untyped-call]
+    for found in (native(both)(x), native(both, 3, tuning=FINEST)(x)):
+        np.testing.assert_array_equal(np.asarray(found[0]), theirs.detach().numpy())
+        np.testing.assert_allclose(np.asarray(found[1]), tensor.grad.numpy(), rtol=1e-6)  # type: ignore[union-attr]
+
+
+def test_sums_over_places_of_few_channels_fill_vectors() -> None:
+    x = np.random.default_rng(0).standard_normal((5, 12, 10, 3)).astype("float32")
+
+    def total(x: st.Tensor) -> st.Tensor:
+        return st.sum(x, axis=(1, 2))
+
+    np.testing.assert_allclose(np.asarray(native(total)(x)), x.sum((1, 2)), rtol=1e-5, atol=1e-5)
+    sums = [nest.loops[-1].extent for nest in nests_of(total, x.shape)]
+    assert sums[0] >= 48
 
 
 def test_long_sums_go_by_parts_that_stay_in_cache() -> None:

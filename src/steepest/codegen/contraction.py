@@ -25,6 +25,8 @@ Range = tuple[ir.Value, ir.Value]
 
 MOST_ROWS = 14
 """Rows of a tile at most, in turns of all its loops."""
+HALF_LANES = 8
+"""Vectors are not made smaller than this for short loops."""
 SPARE_REGISTERS = 5
 """Vector registers that a tile of many rows leaves free."""
 FETCH_TURNS = 8
@@ -62,7 +64,7 @@ class Contraction:
         self.nest = nest
         dtype = nest.node.tensor_type.dtype
         self.number = register_type(dtype)
-        self.lanes = writer.machine.lanes(dtype)
+        self.lanes = _lanes(writer.machine.lanes(dtype), nest.vector_loop.extent)
         self.vector = ir.VectorType(self.number, self.lanes)
         self.itemsize = dtype.itemsize
         self.turns, self.vectors = self._choose_tile()
@@ -373,6 +375,15 @@ class Contraction:
         function = self._intrinsic(f"llvm.masked.store.{self._suffix}.p0", kind)
         align = ir.Constant(INT32, self.itemsize)
         self.builder.call(function, [value, pointer, align, mask])
+
+
+def _lanes(most: int, extent: int) -> int:
+    """Lanes of the vectors along a loop: as many as a register has, half of them for a short one.
+
+    Machines take two vectors of half the size at a time, so idle lanes are lost; with even smaller
+    ones there is nothing left to gain.
+    """
+    return most // 2 if most >= 2 * HALF_LANES and extent <= most // 2 else most
 
 
 def _cells(tile: Tile) -> Iterator[tuple[int, int]]:

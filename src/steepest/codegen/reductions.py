@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,12 +19,16 @@ from steepest.ops import reduction
 
 Combine = Callable[[Emit, Scalar, Scalar], Scalar]
 COLUMN_BLOCK = 256
+MOST_TURNS = 16
+"""Turns of the reduced loops that are written out at most."""
 
 
 def emit_reduction(writer: NestWriter, nest: ReduceNest) -> None:
     """Emit a reduction in the order that reads neighbours."""
     if nest.primitive in (reduction.argmax, reduction.argmin):
         _position(writer, nest)
+    elif _is_window(nest):
+        _reduce_windows(writer, nest)
     elif _by_columns(nest):
         _reduce_columns(writer, nest)
     else:
@@ -73,6 +78,22 @@ def _reduce_columns(writer: NestWriter, nest: ReduceNest) -> None:
             before = values.load_at(nest.node, place)
             after = combine(values.emit, before, values.scalar(nest.value))
             values.store_at(nest.node, place, after)
+
+
+def _reduce_windows(writer: NestWriter, nest: ReduceNest) -> None:
+    """Write out all turns of the reduced loops, so that the loop over neighbours is innermost."""
+    counters: Counters = {}
+    combine = _combine(nest)
+    with ExitStack() as stack:
+        writer.open(stack, nest.loops, counters, rows=True)
+        emit = Emit(writer.builder)
+        total = _start(emit, nest)
+        for turns in itertools.product(*(range(each.extent) for each in nest.reduced)):
+            counters.update(zip(nest.reduced, map(integer, turns), strict=True))
+            values = writer.values(counters)
+            total = combine(values.emit, total, values.scalar(nest.value))
+        values = writer.values(counters)
+        values.store(nest.node, nest.place, total)
 
 
 def _position(writer: NestWriter, nest: ReduceNest) -> None:
@@ -144,6 +165,14 @@ def _start(emit: Emit, nest: ReduceNest) -> Scalar:
     if dtype.kind == "unsigned":
         return emit.number(0 if largest else 2**bits - 1, dtype)
     return emit.number(-(2 ** (bits - 1)) if largest else 2 ** (bits - 1) - 1, dtype)
+
+
+def _is_window(nest: ReduceNest) -> bool:
+    """Whether few numbers are reduced for each of the results, which are neighbours."""
+    turns = math.prod(each.extent for each in nest.reduced)
+    if not nest.loops or not 0 < turns <= MOST_TURNS or nest.place.step(nest.loops[-1]) != 1:
+        return False
+    return all(load.place.step(nest.loops[-1]) in (0, 1) for load in loads(nest.value))
 
 
 def _by_columns(nest: ReduceNest) -> bool:

@@ -30,8 +30,10 @@ from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reade
 from steepest.kernels.rewriting import (
     check_supported,
     contiguous_vectors,
+    shared_batches,
     sizes_of,
     sums_by_rows,
+    thin_sums,
     uncrowded,
     wide_sums,
 )
@@ -55,8 +57,8 @@ class Builder:
     """
 
     def __init__(self, graph: Graph):
-        turned = choose_axis_orders(wide_sums(check_supported(graph)))
-        contiguous = contiguous_vectors(sums_by_rows(turned))
+        turned = shared_batches(choose_axis_orders(wide_sums(check_supported(graph))))
+        contiguous = contiguous_vectors(thin_sums(sums_by_rows(turned)))
         self.graph = uncrowded(padded_before_spread(contiguous))
         self.stored = Storage(self.graph).stored
         self.layout = Layout(self.graph)

@@ -1,13 +1,15 @@
 """Loop nests of `fold`: each number of the result sums the windows that hold it.
 
 Which windows hold a place is affine in the place only among the places of one phase, that is of one
-remainder by the step: place = step * turn + remainder. So there is one nest for each phase.
+remainder by the step: place = step * turn + remainder. So there is one nest for each phase; but one
+for all where no place is in two windows and phases have equally many places.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, Variable, linear, variable_index
@@ -15,6 +17,9 @@ from steepest.kernels.expression import Expression, Guarded, Number
 from steepest.kernels.nest import MapNest, Nest, ReduceNest, Store
 from steepest.kernels.reading import Reader
 from steepest.ops import reduction
+
+MOST_STORES = 16
+"""Phases that one nest writes at most."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,8 +44,10 @@ class AxisPhase:
 def axis_phases(length: int, size: int, step: int, dilation: int) -> list[AxisPhase]:
     """The phases of an axis of the result, which windows of `size` numbers cover."""
     phases = []
+    turns: dict[int, Variable] = {}
     for remainder in range(min(step, length)):
-        turn = Variable(-(-(length - remainder) // step))
+        count = -(-(length - remainder) // step)
+        turn = turns.setdefault(count, Variable(count))
         fitting = [each for each in range(size) if (remainder - dilation * each) % step == 0]
         number = Variable(len(fitting))
         first = fitting[0] if fitting else 0
@@ -68,35 +75,65 @@ def fold_nests(node: Node, reader: Reader) -> list[Nest]:
         node.static["dilations"],
         strict=True,
     )
-    phases = list(itertools.product(*(axis_phases(*each) for each in options)))
-    return [_nest(node, reader, each, alone=len(phases) == 1) for each in phases]
+    by_axis = [axis_phases(*each) for each in options]
+    outer = [Variable(size) for size in shape]
+    parts = [_Part(node, outer, each) for each in itertools.product(*by_axis)]
+    if len(parts) <= MOST_STORES and all(_is_apart(each) for each in by_axis):
+        stores = tuple(Store(node, each.place, each.number(reader)) for each in parts)
+        return [MapNest(node, parts[0].loops, stores)]
+    return [_nest(node, reader, each) for each in parts]
 
 
-def _nest(node: Node, reader: Reader, phases: tuple[AxisPhase, ...], alone: bool) -> Nest:
-    axes, shape, dtype = node.static["axes"], node.tensor_type.shape, node.tensor_type.dtype
-    loops = [Variable(size) for size in shape]
-    places = [variable_index(each) for each in loops]
-    windows = list(places)
-    for axis, phase in zip(axes, phases, strict=True):
-        loops[axis], places[axis], windows[axis] = phase.turn, phase.place, phase.window
-    wide = tuple(each for each in loops if each.extent > 1)
-    # A first loop of one turn where phases lie between each other: they are one unit of work.
-    wide = wide if alone else (Variable(1), *wide)
-    place = linear(tuple(places), shape)
-    if any(phase.number.extent == 0 for phase in phases):
-        return MapNest(node, wide, (Store(node, place, Number(dtype, 0)),))
-    operand = node.operands[0]
-    offsets = [phase.offset for phase in phases]
-    value: Expression = reader.read(operand, (*windows, *offsets))
-    ranges = [
-        (windows[axis], 0, operand.tensor_type.shape[axis])
-        for axis in axes
-        if not _is_within(windows[axis], operand.tensor_type.shape[axis])
-    ]
-    if ranges:
-        value = Guarded(dtype, tuple(ranges), value)
-    reduced = tuple(phase.number for phase in phases)
-    return ReduceNest(node, wide, reduced, reduction.sum_, place, value)
+def _is_apart(phases: Sequence[AxisPhase]) -> bool:
+    """Whether each place along an axis is in one window at most, and phases are equally long."""
+    is_single = all(each.number.extent <= 1 for each in phases)
+    return is_single and len({each.turn.extent for each in phases}) == 1
+
+
+def _nest(node: Node, reader: Reader, part: _Part) -> Nest:
+    """The places of one part by themselves."""
+    value = part.number(reader)
+    if part.is_empty:
+        return MapNest(node, part.loops, (Store(node, part.place, value),))
+    return ReduceNest(node, part.loops, part.reduced, reduction.sum_, part.place, value)
+
+
+class _Part:
+    """One phase of each axis: where its places lie, and the numbers that each sums.
+
+    Attributes:
+        loops: over the places.
+        reduced: the loops over the windows that hold a place.
+        place: in the result's buffer.
+        is_empty: whether no window holds them.
+    """
+
+    def __init__(self, node: Node, outer: Sequence[Variable], phases: tuple[AxisPhase, ...]):
+        self._node, self._phases = node, phases
+        loops = list(outer)
+        places = [variable_index(each) for each in loops]
+        self._windows = list(places)
+        for axis, phase in zip(node.static["axes"], phases, strict=True):
+            loops[axis], places[axis] = phase.turn, phase.place
+            self._windows[axis] = phase.window
+        self.loops = tuple(each for each in loops if each.extent > 1)
+        self.reduced = tuple(phase.number for phase in phases)
+        self.place = linear(tuple(places), node.tensor_type.shape)
+        self.is_empty = any(each.extent == 0 for each in self.reduced)
+
+    def number(self, reader: Reader) -> Expression:
+        """One number of one window; 0 where the window is outside of its axis, or there is none."""
+        operand = self._node.operands[0]
+        if self.is_empty:
+            return Number(self._node.tensor_type.dtype, 0)
+        offsets = [phase.offset for phase in self._phases]
+        value: Expression = reader.read(operand, (*self._windows, *offsets))
+        ranges = [
+            (self._windows[axis], 0, operand.tensor_type.shape[axis])
+            for axis in self._node.static["axes"]
+            if not _is_within(self._windows[axis], operand.tensor_type.shape[axis])
+        ]
+        return Guarded(value.dtype, tuple(ranges), value) if ranges else value
 
 
 def _is_within(place: Affine, size: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 
 from steepest.errors import GraphError
 from steepest.graph.dtypes import DType, bfloat16, float32
@@ -15,6 +16,18 @@ from steepest.ops.elementwise.selection import convert
 
 LONG_ROW = 16
 """Numbers of a row that are summed by themselves before rows are."""
+
+THIN = 16
+"""Numbers side by side that are fewer than this fill no vector."""
+WIDE = 48
+"""So many are summed side by side instead."""
+
+FEW_ROWS = 16
+"""Rows of a gradient that are too few to be divided well among threads."""
+PARTS = 8
+"""Parts of a batch that give gradients by themselves."""
+SMALL_RESULT = 262_144
+"""Bytes that the gradients of all parts may have."""
 
 SUMMING = (
     contraction.contract,
@@ -84,7 +97,7 @@ def sums_by_rows(graph: Graph) -> Graph:
         axes, operand = node.static["axes"], node.operands[0]
         shape = operand.tensor_type.shape
         inner = math.prod(shape[axis] for axis in axes if axis != 0)
-        if 0 not in axes or shape[0] < 2 or inner < LONG_ROW or not node.tensor_type.size > 1:
+        if 0 not in axes or shape[0] < 2 or inner < LONG_ROW:
             return node
         kept = tuple(size for axis, size in enumerate(shape) if axis == 0 or axis not in axes)
         dtype = node.tensor_type.dtype
@@ -93,6 +106,105 @@ def sums_by_rows(graph: Graph) -> Graph:
         return Node(node.op, (rows,), {"axes": (0,)}, node.type, node.origin)
 
     return rebuild(graph, rewrite)
+
+
+def thin_sums(graph: Graph) -> Graph:
+    """Sum what fills no vector, such as a few channels of all places, several places at a time.
+
+    (..., places, channels) is seen as (..., places / m, m * channels), summed over the first of
+    these two, and then over the m.
+    """
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        if node.op is not reduction.sum_ or not node.tensor_type.dtype.is_floating:
+            return node
+        together = _summed_together(node)
+        if together is None:
+            return node
+        (operand,) = node.operands
+        *kept, last = (
+            size
+            for axis, size in enumerate(operand.tensor_type.shape)
+            if axis not in node.static["axes"]
+        )
+        places = math.prod(operand.tensor_type.shape[axis] for axis in node.static["axes"])
+        made = operand
+        for op, static in (
+            (movement.reshape, {"shape": (*kept, places // together, together * last)}),
+            (reduction.sum_, {"axes": (len(kept),)}),
+            (movement.reshape, {"shape": (*kept, together, last)}),
+            (reduction.sum_, {"axes": (len(kept),)}),
+        ):
+            made = Node(op, (made,), static, op.infer(made.type, **static), node.origin)
+        return made
+
+    return rebuild(graph, rewrite)
+
+
+def _summed_together(node: Node) -> int | None:
+    """How many places `thin_sums` takes side by side; `None` where it leaves a sum as it is."""
+    shape, axes = node.operands[0].tensor_type.shape, sorted(node.static["axes"])
+    first = len(shape) - 1 - len(axes)
+    if first < 0 or axes != list(range(first, len(shape) - 1)) or not 1 < shape[-1] < THIN:
+        return None
+    places = math.prod(shape[axis] for axis in axes)
+    fitting = (n for n in range(2, places // 2 + 1) if places % n == 0)
+    return next((each for each in fitting if each * shape[-1] >= WIDE), None)
+
+
+def shared_batches(graph: Graph) -> Graph:
+    """Let threads share the batch where a gradient of a kernel has too few rows to divide.
+
+    Each part of the batch gives a gradient of its own, and these are summed: in the same order for
+    any number of threads.
+    """
+
+    def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
+        node = keep(node, operands)
+        parts = _batch_parts(node)
+        if parts is None:
+            return node
+        left, right, output = parse_spec(node.static["spec"])
+        letter = next(each for each in string.ascii_letters if each not in left + right)
+        static = {"spec": f"{letter}{left},{letter}{right}->{letter}{output}"}
+        values = [_in_parts(each, parts) for each in node.operands]
+        shape = (parts, *node.tensor_type.shape)
+        several = TensorType(shape, node.tensor_type.dtype)
+        made = Node(node.op, tuple(values), static, several, node.origin)
+        return Node(reduction.sum_, (made,), {"axes": (0,)}, node.type, node.origin)
+
+    return rebuild(graph, rewrite)
+
+
+def _batch_parts(node: Node) -> int | None:
+    """Into how many parts the batch of a gradient of a kernel is cut; `None` if it is not."""
+    if node.op is not contraction.contract or node.tensor_type.nbytes * PARTS > SMALL_RESULT:
+        return None
+    *terms, output = parse_spec(node.static["spec"])
+    sides = [n for n, each in enumerate(node.operands) if each.op is windows.windows]
+    if len(sides) != 1 or not node.tensor_type.dtype.is_floating:
+        return None
+    seen, own, other = node.operands[sides[0]], terms[sides[0]], terms[1 - sides[0]]
+    letter = own[0]
+    rows = next((size for size in node.tensor_type.shape if size > 1), 1)
+    if rows >= FEW_ROWS or 0 in seen.static["axes"] or letter in output or other[:1] != letter:
+        return None
+    batch = seen.tensor_type.shape[0]
+    return next((each for each in (PARTS, PARTS // 2) if batch % each == 0 and batch > each), None)
+
+
+def _in_parts(node: Node, parts: int) -> Node:
+    """A tensor, or windows of one, with the first axis cut in two."""
+    if node.op is windows.windows:
+        static = {**node.static, "axes": tuple(axis + 1 for axis in node.static["axes"])}
+        operand = _in_parts(node.operands[0], parts)
+        made = node.op.infer(operand.type, **static)
+        return Node(node.op, (operand,), static, made, node.origin)
+    first, *rest = node.tensor_type.shape
+    shape = (parts, first // parts, *rest)
+    result = TensorType(shape, node.tensor_type.dtype)
+    return Node(movement.reshape, (node,), {"shape": shape}, result, node.origin)
 
 
 def contiguous_vectors(graph: Graph) -> Graph:
@@ -227,9 +339,22 @@ VIEWS = (movement.transpose, movement.slice_, windows.windows)
 """Ways to see a buffer at other places, at no cost."""
 
 
+def is_view(node: Node) -> bool:
+    """Whether a node is a way to see a buffer at other places."""
+    return node.op in VIEWS or _cuts_first_axis(node)
+
+
+def _cuts_first_axis(node: Node) -> bool:
+    """Whether a reshape makes two axes of the first one, and leaves the others."""
+    if node.op is not movement.reshape:
+        return False
+    inner, shape = node.operands[0].tensor_type.shape, node.tensor_type.shape
+    return len(shape) == len(inner) + 1 and shape[2:] == inner[1:] and 0 not in shape
+
+
 def shows_windows(node: Node) -> bool:
     """Whether a node is a view of windows, perhaps transposed or cut."""
-    while node.op in VIEWS:
+    while is_view(node):
         if node.op is windows.windows:
             return True
         node = node.operands[0]
@@ -238,9 +363,11 @@ def shows_windows(node: Node) -> bool:
 
 def steps_of(node: Node) -> tuple[int, ...]:
     """How far apart neighbours lie in memory, seen through views that are not stored."""
-    if node.op not in VIEWS:
+    if not is_view(node):
         return row_major(node.tensor_type.shape)
     inner = steps_of(node.operands[0])
+    if node.op is movement.reshape:
+        return (inner[0] * node.tensor_type.shape[1], *inner)
     if node.op is movement.transpose:
         return tuple(inner[axis] for axis in node.static["axes"])
     if node.op is movement.slice_:

@@ -9,8 +9,8 @@ from steepest.kernels.affine import Variable, variable_index
 from steepest.kernels.phases import has_interior, spread_of
 from steepest.kernels.reading import reshaped_index
 from steepest.kernels.rewriting import (
-    VIEWS,
     is_copy,
+    is_view,
     steps_of,
     vector_letter,
     wants_contiguous,
@@ -123,7 +123,7 @@ class Storage:
 
     def _store_through_views(self, node: Node) -> None:
         """Store an operand; a view may stay a way of reading, unless vectors want it."""
-        while (node.op in VIEWS and id(node) not in self._packed) or id(node) in self._seen_through:
+        while (is_view(node) and id(node) not in self._packed) or id(node) in self._seen_through:
             node = node.operands[0]
         if not node.is_input:
             self.stored.add(id(node))
