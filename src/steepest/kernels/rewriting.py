@@ -186,7 +186,7 @@ def _batch_parts(node: Node) -> int | None:
     if len(sides) != 1 or not node.tensor_type.dtype.is_floating:
         return None
     seen, own, other = node.operands[sides[0]], terms[sides[0]], terms[1 - sides[0]]
-    letter = own[0]
+    letter = own[:1]
     rows = next((size for size in node.tensor_type.shape if size > 1), 1)
     if rows >= FEW_ROWS or 0 in seen.static["axes"] or letter in output or other[:1] != letter:
         return None
