@@ -203,8 +203,8 @@ class Builder:
         ):
             value = Apply(node.tensor_type.dtype, multiply, {}, (left, right))
             return ReduceNest(node, loops, reduced, reduction.sum_, place, value)
-        tiled = tile_loops(loops, left, right)
         spread = spread_loops(node, reduced, left, right)
+        tiled = tile_loops(loops, reduced, spread, left, right)
         strips_first = has_strips_first(loops, reduced, spread, right)
         return ContractNest(
             node, loops, place, left, right, reduced, spread, tiled, vector_loop, strips_first

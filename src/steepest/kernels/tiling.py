@@ -11,12 +11,18 @@ from steepest.kernels.expression import Load
 
 FEW_ROWS = 8
 """So few rows or fewer leave room in a tile for turns of another loop."""
+MANY_ROWS = 14
+"""So many rows leave room for one vector each."""
 LEAST_ROWS = 4
 """Rows of a tile for which the loop that threads divide is left alone."""
 CACHED_BYTES = 262_144
 """What a contraction reads again for every tile should not be more."""
 LONG_SUM = 16
 """Turns of the inner loops that pay for reading and writing totals."""
+LARGE_RESULT = 1_048_576
+"""Totals that are read and written again should not be more bytes."""
+LONGER_SUM = 128
+"""Turns that pay for totals that come from a further cache."""
 
 
 def is_turned(left: Load, right: Load, loops: Sequence[Variable]) -> bool:
@@ -28,16 +34,30 @@ def is_turned(left: Load, right: Load, loops: Sequence[Variable]) -> bool:
     return steps[0] == 1
 
 
-def tile_loops(loops: tuple[Variable, ...], broadcast: Load, vector: Load) -> tuple[Variable, ...]:
+def tile_loops(
+    loops: tuple[Variable, ...],
+    reduced: Sequence[Variable],
+    spread: Sequence[Variable],
+    broadcast: Load,
+    vector: Load,
+) -> tuple[Variable, ...]:
     """The loops of the tile's rows: those that move the broadcast operand only.
 
     Loops other than the first, which threads divide, come first, the innermost before others; where
-    one has few turns, a tile spans the next one, too.
+    one has few turns, a tile spans the next one, too. But the first one is taken where it moves
+    between neighbours, so that a line of cache is used whole, and the others are many, and move to
+    what no later turn of the sum finds again, as in windows that lie two steps apart.
     """
     own = [
         each for each in loops[:-1] if broadcast.place.step(each) and not vector.place.step(each)
     ]
     inner = [each for each in own if each is not loops[0]]
+    again = {broadcast.place.step(each) for each in reduced}
+    is_scattered = any(broadcast.place.step(each) not in again for each in inner)
+    are_many = math.prod(each.extent for each in inner) >= MANY_ROWS
+    if loops[0] in own and broadcast.place.step(loops[0]) == 1 and spread:
+        if is_scattered and are_many:
+            return (loops[0],)
     if loops[0] in own and math.prod(each.extent for each in inner) < LEAST_ROWS:
         return (loops[0],)
     tiled = inner[-1:]
@@ -52,15 +72,16 @@ def spread_loops(
     node: Node, reduced: Sequence[Variable], broadcast: Load, vector: Load
 ) -> tuple[Variable, ...]:
     """The summed loops that run around the tiles, so that tiles read from cache what they share."""
-    if node.tensor_type.nbytes > CACHED_BYTES:
+    if node.tensor_type.nbytes > LARGE_RESULT:
         return ()
+    long_sum = LONG_SUM if node.tensor_type.nbytes <= CACHED_BYTES else LONGER_SUM
     by_distance = sorted(reduced, key=lambda each: -abs(vector.place.step(each)))
     spread: list[Variable] = []
     while len(by_distance) > 1:
         first, *rest = by_distance
         both = [_span(load.place, by_distance) for load in (broadcast, vector)]
         turns = math.prod(each.extent for each in rest)
-        if sum(both) * node.tensor_type.dtype.itemsize <= CACHED_BYTES or turns < LONG_SUM:
+        if sum(both) * node.tensor_type.dtype.itemsize <= CACHED_BYTES or turns < long_sum:
             break
         spread.append(first)
         by_distance = rest

@@ -55,25 +55,67 @@ def batch_norm(
     count = math.prod(x.shape[axis] for axis in axes)
     if training:
         _require_several(x.shape, count, name)
-        mean, var, centered = _moments(x, axes)
+        mean, var, _ = _moments(st.stop_gradient(x), axes)
         if running_mean is not None and count:
             _move_towards(running_mean, _per_channel(mean), momentum)
         if running_var is not None and count:
             unbiased = _per_channel(var) * (count / (count - 1))
             _move_towards(running_var, unbiased, momentum)
-    else:
-        if running_mean is None or running_var is None:
-            raise ArgumentError(
-                complaint(f"{name}: needs running_mean and running_var outside training.")
-            )
-        centered = x - _as_channels(running_mean, x.ndim)
-        var = _as_channels(running_var, x.ndim)
-    normalized = centered * st.rsqrt(var + eps)
+        return _by_batch(x, weight, bias, axes, eps)
+    if running_mean is None or running_var is None:
+        raise ArgumentError(
+            complaint(f"{name}: needs running_mean and running_var outside training.")
+        )
+    centered = x - _as_channels(running_mean, x.ndim)
+    deviation = st.rsqrt(_as_channels(running_var, x.ndim) + eps)
+    return _affine(centered * deviation, weight, bias)
+
+
+def _affine(normalized: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """A scale and a shift for each channel."""
     if weight is not None:
-        normalized = normalized * _as_channels(weight, x.ndim)
+        normalized = normalized * _as_channels(weight, normalized.ndim)
     if bias is not None:
-        normalized = normalized + _as_channels(bias, x.ndim)
+        normalized = normalized + _as_channels(bias, normalized.ndim)
     return normalized
+
+
+def _by_batch(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, axes: tuple[int, ...], eps: float
+) -> Tensor:
+    """Numbers of mean 0 and variance 1 over some axes, and then `_affine`.
+
+    The rule says with two sums, which are the gradients of the shift and the scale, what the chain
+    rule would say with six: `dx = weight / deviation * (dy - mean(dy) - n * mean(dy * n))`, where n
+    is what stands before the scale.
+    """
+    names = [name for name, each in (("weight", weight), ("bias", bias)) if each is not None]
+
+    def normalized(x: Tensor) -> tuple[Tensor, Tensor]:
+        _, var, centered = _moments(x, axes)
+        inverse = st.rsqrt(var + eps)
+        return centered * inverse, inverse
+
+    def by_two_sums(
+        output_grad: Tensor, output: Tensor, x: Tensor, *affine: Tensor
+    ) -> tuple[Tensor, ...]:
+        # Made of x again, so that it can be differentiated again.
+        found, inverse = normalized(x)
+        level = st.sum(output_grad, axis=axes, keepdims=True)
+        slope = st.sum(output_grad * found, axis=axes, keepdims=True)
+        count = x.size // max(level.size, 1)
+        given = dict(zip(names, affine, strict=True))
+        scale = _as_channels(given["weight"], x.ndim) * inverse if "weight" in given else inverse
+        along = (output_grad - level / count - found * (slope / count)) * scale
+        sums = {"weight": slope, "bias": level}
+        return (along, *(_per_channel(sums[name]).astype(given[name].dtype) for name in names))
+
+    @st.custom_gradient(gradient=by_two_sums)
+    def normalize(x: Tensor, *affine: Tensor) -> Tensor:
+        given = dict(zip(names, affine, strict=True))
+        return _affine(normalized(x)[0], given.get("weight"), given.get("bias"))
+
+    return normalize(x, *(each for each in (weight, bias) if each is not None))
 
 
 def _require_several(shape: tuple[int, ...], count: int, name: str) -> None:
