@@ -143,7 +143,8 @@ def _divide(group: Group, tuning: Tuning) -> None:
     if is_alone or scatters or _largest_panel(group) > tuning.panel_bytes:
         group.block = group.rows
         return
-    step = -(-tuning.block_rows // unit) * unit
+    # Rows that a contraction does not take several of at a time may be few: an image is one.
+    step = unit if tile == 1 else -(-tuning.block_rows // unit) * unit
     group.block = max(1, tuning.block_bytes // max(1, sum(row_bytes)) // step) * step
 
 

@@ -55,9 +55,9 @@ def tile_loops(
     again = {broadcast.place.step(each) for each in reduced}
     is_scattered = any(broadcast.place.step(each) not in again for each in inner)
     are_many = math.prod(each.extent for each in inner) >= MANY_ROWS
-    if loops[0] in own and broadcast.place.step(loops[0]) == 1 and spread:
-        if is_scattered and are_many:
-            return (loops[0],)
+    is_near = loops[0] in own and broadcast.place.step(loops[0]) == 1
+    if is_near and spread and is_scattered and are_many:
+        return (loops[0],)
     if loops[0] in own and math.prod(each.extent for each in inner) < LEAST_ROWS:
         return (loops[0],)
     tiled = inner[-1:]

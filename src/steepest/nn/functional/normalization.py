@@ -97,7 +97,7 @@ def _by_batch(
         return centered * inverse, inverse
 
     def by_two_sums(
-        output_grad: Tensor, output: Tensor, x: Tensor, *affine: Tensor
+        output_grad: Tensor, _: Tensor, x: Tensor, *affine: Tensor
     ) -> tuple[Tensor, ...]:
         # Made of x again, so that it can be differentiated again.
         found, inverse = normalized(x)
