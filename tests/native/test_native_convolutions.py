@@ -240,6 +240,16 @@ def test_long_sums_go_by_parts_that_stay_in_cache() -> None:
     assert [each.extent for each in contraction.spread] == [64]
 
 
+def test_very_long_sums_over_large_operands_go_by_parts_of_a_loop() -> None:
+    random = np.random.default_rng(0)
+    x, y = (random.standard_normal(each).astype("float32") for each in ((20, 4096), (4096, 70)))
+    function = native(lambda x, y: x @ y)
+    np.testing.assert_allclose(np.asarray(function(x, y)), x @ y, rtol=1e-3, atol=1e-3)
+    (contraction,) = nests_of(lambda x, y: x @ y, x.shape, y.shape)
+    assert [each.extent for each in contraction.spread] == [8]
+    assert [each.extent for each in contraction.reduced] == [8, 512]
+
+
 @pytest.mark.parametrize(
     ("shape", "axes"),
     [

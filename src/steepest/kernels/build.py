@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from steepest.graph.dtypes import int64, uint8
@@ -38,7 +40,14 @@ from steepest.kernels.rewriting import (
     wide_sums,
 )
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
-from steepest.kernels.tiling import has_strips_first, is_turned, spread_loops, tile_loops
+from steepest.kernels.tiling import (
+    cut_loop,
+    cut_place,
+    has_strips_first,
+    is_turned,
+    spread_loops,
+    tile_loops,
+)
 from steepest.ops import contraction, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply, power
@@ -204,6 +213,16 @@ class Builder:
             value = Apply(node.tensor_type.dtype, multiply, {}, (left, right))
             return ReduceNest(node, loops, reduced, reduction.sum_, place, value)
         spread = spread_loops(node, reduced, left, right)
+        cut = None if spread else cut_loop(reduced, right)
+        if cut is not None:
+            first, *parts = cut
+            at = reduced.index(first)
+            reduced = (*reduced[:at], *parts, *reduced[at + 1 :])
+            spread = (parts[0],)
+            left, right = (
+                dataclasses.replace(each, place=cut_place(each.place, *cut))
+                for each in (left, right)
+            )
         tiled = tile_loops(loops, reduced, spread, left, right)
         strips_first = has_strips_first(loops, reduced, spread, right)
         return ContractNest(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from steepest.graph.node import Node
-from steepest.kernels.affine import Affine, Variable
+from steepest.kernels.affine import Affine, Variable, variable_index
 from steepest.kernels.expression import Load
 
 FEW_ROWS = 8
@@ -19,6 +19,10 @@ CACHED_BYTES = 262_144
 """What a contraction reads again for every tile should not be more."""
 LONG_SUM = 16
 """Turns of the inner loops that pay for reading and writing totals."""
+LARGE_OPERAND = 1_048_576
+"""What is read in vectors and has more bytes does not stay in a near cache."""
+CUT_SUM = 512
+"""Turns of each part of a sum that is taken in parts."""
 LARGE_RESULT = 1_048_576
 """Totals that are read and written again should not be more bytes."""
 LONGER_SUM = 128
@@ -86,6 +90,36 @@ def spread_loops(
         spread.append(first)
         by_distance = rest
     return tuple(spread)
+
+
+def cut_loop(
+    reduced: Sequence[Variable], vector: Load
+) -> tuple[Variable, Variable, Variable] | None:
+    """A summed loop that is better two, the first of them around the tiles; `None` if none is.
+
+    Where a sum is so long that what a tile reads does not stay in cache until the next tile reads
+    it again, it is taken in parts.
+
+    Returns:
+        The loop, the outer and the inner one.
+    """
+    turns = math.prod(each.extent for each in reduced)
+    first = max(reduced, key=lambda each: abs(vector.place.step(each)))
+    if turns < 4 * CUT_SUM or vector.node.tensor_type.nbytes < LARGE_OPERAND:
+        return None
+    rest = turns // first.extent
+    fitting = (n for n in range(1, first.extent) if first.extent % n == 0 and n * rest >= CUT_SUM)
+    inner = next(fitting, None)
+    if inner is None:
+        return None
+    return first, Variable(first.extent // inner), Variable(inner)
+
+
+def cut_place(place: Affine, whole: Variable, outer: Variable, inner: Variable) -> Affine:
+    """A place by the two loops that stand for one."""
+    step = place.step(whole)
+    moved = variable_index(outer) * (step * inner.extent) + variable_index(inner) * step
+    return place.without(whole) + moved
 
 
 def has_strips_first(
