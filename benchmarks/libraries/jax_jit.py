@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.libraries.jax_network import Walk, arranged, channels_last, initial_statistics
 from benchmarks.libraries.session import Library, Session, Task
-from benchmarks.workloads.layers import (
-    Activation,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    EmbeddedColumns,
-    Flatten,
-    Layer,
-    MaxPool,
-    Residual,
-    flat,
-)
 from benchmarks.workloads.workload import Optimizer
 
-NORM_MOMENTUM = 0.1
-NORM_EPSILON = 1e-5
 CLIP_GUARD = 1e-6
 
 
@@ -71,7 +56,8 @@ class JaxSession(Session):
     """What all sessions share."""
 
     def numbers(self, result: Any) -> np.ndarray:
-        return np.asarray(result)
+        found = np.asarray(result)
+        return found.transpose(0, 3, 1, 2) if found.ndim == 4 else found
 
 
 class Training(JaxSession):
@@ -83,7 +69,7 @@ class Training(JaxSession):
 
         workload = task.workload
         layers, settings = workload.layers, workload.optimizer
-        parameters = [jnp.asarray(each) for each in task.parameters]
+        parameters = [jnp.asarray(each) for each in arranged(task)]
 
         def objective(
             parameters: list[Any], statistics: list[Any], inputs: Any, target: Any, key: Any
@@ -175,7 +161,7 @@ class Prediction(JaxSession):
             return Walk(parameters, statistics, None, training=False).network(layers, inputs)
 
         self._predict = jax.jit(predict)
-        self._parameters = [jnp.asarray(each) for each in task.parameters]
+        self._parameters = [jnp.asarray(each) for each in arranged(task)]
         self._statistics = initial_statistics(layers)
         self._batches = make_arrays(task)
         self._done = 0
@@ -203,84 +189,6 @@ class Contraction(JaxSession):
 
     def step(self) -> Any:
         return self._contract(self._left, self._right)
-
-
-class Walk:
-    """Goes through a network once, taking parameters and statistics in their order."""
-
-    def __init__(self, parameters: list[Any], statistics: list[Any], key: Any, *, training: bool):
-        self._parameters: Iterator[Any] = iter(parameters)
-        self._statistics: Iterator[Any] = iter(statistics)
-        self._key = key
-        self._training = training
-        self.new_statistics: list[Any] = []
-
-    def network(self, layers: tuple[Layer, ...], inputs: tuple[Any, ...]) -> Any:
-        """The output for a batch's inputs."""
-        import jax.numpy as jnp
-
-        if isinstance(layers[0], EmbeddedColumns):
-            rows, numbers = inputs
-            found = next(self._parameters)[rows].reshape(rows.shape[0], -1)
-            return self.layers(layers[1:], jnp.concatenate([found, numbers], axis=1))
-        return self.layers(layers, inputs[0])
-
-    def layers(self, layers: tuple[Layer, ...], x: Any) -> Any:
-        for layer in layers:
-            x = self.layer(layer, x)
-        return x
-
-    def layer(self, layer: Layer, x: Any) -> Any:
-        import jax
-        import jax.numpy as jnp
-
-        match layer:
-            case Dense():
-                weight, bias = next(self._parameters), next(self._parameters)
-                return x @ weight.T + bias
-            case Convolution(_, _, _, padding, _):
-                weight, bias = next(self._parameters), next(self._parameters)
-                sides = [(padding, padding)] * 2
-                made = jax.lax.conv_general_dilated(x, weight, (1, 1), sides)
-                return made + bias[:, None, None]
-            case MaxPool(size):
-                window = (1, 1, size, size)
-                lowest = -jnp.inf
-                return jax.lax.reduce_window(x, lowest, jax.lax.max, window, window, "VALID")
-            case Flatten():
-                return x.reshape(x.shape[0], -1)
-            case Activation(name):
-                functions = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh}
-                return functions[name](x)
-            case BatchNorm():
-                return self._norm(x)
-            case Dropout(probability):
-                if not self._training:
-                    return x
-                self._key, used = jax.random.split(self._key)
-                kept = jax.random.bernoulli(used, 1 - probability, x.shape)
-                return jnp.where(kept, x / (1 - probability), 0)
-            case Residual(inside):
-                return x + self.layers(inside, x)
-        raise TypeError(f"{layer} can only be the first layer.")
-
-    def _norm(self, x: Any) -> Any:
-        import jax.numpy as jnp
-
-        scale, shift = next(self._parameters), next(self._parameters)
-        mean, variance = next(self._statistics)
-        if self._training:
-            kept = 1 - NORM_MOMENTUM
-            unbiased = x.shape[0] / (x.shape[0] - 1)
-            old_mean, old_variance = mean, variance
-            mean, variance = jnp.mean(x, axis=0), jnp.var(x, axis=0)
-            self.new_statistics.append(
-                (
-                    kept * old_mean + NORM_MOMENTUM * mean,
-                    kept * old_variance + NORM_MOMENTUM * unbiased * variance,
-                )
-            )
-        return (x - mean) * (scale / jnp.sqrt(variance + NORM_EPSILON)) + shift
 
 
 def loss_of(name: str, output: Any, target: Any) -> Any:
@@ -325,22 +233,13 @@ def updated(settings: Optimizer, state: dict[str, Any], grads: list[Any]) -> dic
     return {"parameters": new, "moments": moments, "count": count}
 
 
-def initial_statistics(layers: tuple[Layer, ...]) -> list[Any]:
-    """Running mean 0 and variance 1 of each normalisation."""
-    import jax.numpy as jnp
-
-    return [
-        (jnp.zeros(layer.features), jnp.ones(layer.features))
-        for layer in flat(layers)
-        if isinstance(layer, BatchNorm)
-    ]
-
-
 def make_arrays(task: Task) -> list[tuple[tuple[Any, ...], Any]]:
     """The batches as arrays; whole numbers become int32, JAX's default."""
     import jax.numpy as jnp
 
+    def array(numbers: np.ndarray) -> Any:
+        return jnp.asarray(channels_last(numbers))
+
     return [
-        (tuple(jnp.asarray(each) for each in batch.inputs), jnp.asarray(batch.target))
-        for batch in task.batches
+        (tuple(array(each) for each in batch.inputs), array(batch.target)) for batch in task.batches
     ]

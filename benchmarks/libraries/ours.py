@@ -9,18 +9,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.libraries.session import Library, Session, Task
-from benchmarks.workloads.layers import (
-    Activation,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    EmbeddedColumns,
-    Flatten,
-    Layer,
-    MaxPool,
-    Residual,
-)
 from benchmarks.workloads.workload import Optimizer
 
 
@@ -171,65 +159,9 @@ def make_optimizer(settings: Optimizer, model: Any) -> Any:
 def make_model(task: Task) -> Any:
     """The network with the task's parameters."""
     import steepest as st
+    from benchmarks.libraries.ours_network import make_network
 
     model = make_network(task.workload.layers)
     for parameter, numbers in zip(model.parameters(), task.parameters, strict=True):
         parameter.assign(st.asarray(numbers))
     return model
-
-
-def make_network(layers: tuple[Layer, ...]) -> Any:
-    """Modules that take a batch's inputs."""
-    import steepest as st
-    from steepest import nn
-
-    class Block(nn.Module):
-        def __init__(self, inside: nn.Module):
-            super().__init__()
-            self.inside = inside
-
-        def forward(self, x: st.Tensor) -> st.Tensor:
-            return x + self.inside(x)
-
-    class Columns(nn.Module):
-        def __init__(self, rows: int, width: int):
-            super().__init__()
-            self.table = nn.Embedding(rows, width)
-
-        def forward(self, rows: st.Tensor, numbers: st.Tensor) -> st.Tensor:
-            found = self.table(rows)
-            return st.concat([found.reshape(rows.shape[0], -1), numbers], axis=1)
-
-    class Network(nn.Module):
-        def __init__(self, first: nn.Module, rest: nn.Module):
-            super().__init__()
-            self.first = first
-            self.rest = rest
-
-        def forward(self, *inputs: st.Tensor) -> st.Tensor:
-            return self.rest(self.first(*inputs))
-
-    activations = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
-
-    def module(layer: Layer) -> nn.Module:
-        match layer:
-            case Dense(inputs, outputs):
-                return nn.Linear(inputs, outputs)
-            case Convolution(inputs, outputs, kernel, padding, _):
-                return nn.Conv2d(inputs, outputs, kernel, padding=padding)
-            case MaxPool(size):
-                return nn.MaxPool2d(size)
-            case Flatten():
-                return nn.Flatten()
-            case Activation(name):
-                return activations[name]()
-            case BatchNorm(features):
-                return nn.BatchNorm1d(features)
-            case Dropout(probability):
-                return nn.Dropout(probability)
-            case Residual(inside):
-                return Block(nn.Sequential(*map(module, inside)))
-            case EmbeddedColumns(columns, values, width, _):
-                return Columns(columns * values, width)
-
-    return Network(module(layers[0]), nn.Sequential(*map(module, layers[1:])))

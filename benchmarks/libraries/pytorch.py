@@ -8,18 +8,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.libraries.session import Library, Session, Task
-from benchmarks.workloads.layers import (
-    Activation,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    EmbeddedColumns,
-    Flatten,
-    Layer,
-    MaxPool,
-    Residual,
-)
 from benchmarks.workloads.workload import Optimizer
 
 
@@ -152,7 +140,7 @@ def make_tensors(task: Task) -> list[tuple[tuple[Any, ...], Any]]:
         return made.to(memory_format=torch.channels_last) if made.ndim == 4 else made
 
     return [
-        (tuple(tensor(each) for each in batch.inputs), torch.from_numpy(batch.target))
+        (tuple(tensor(each) for each in batch.inputs), tensor(batch.target))
         for batch in task.batches
     ]
 
@@ -171,65 +159,11 @@ def make_model(task: Task) -> Any:
     """The network with the task's parameters."""
     import torch
 
+    from benchmarks.libraries.pytorch_network import make_network
+
     model = make_network(task.workload.layers)
     with torch.no_grad():
         for parameter, numbers in zip(model.parameters(), task.parameters, strict=True):
             parameter.copy_(torch.from_numpy(numbers))
     # Images with channels last are PyTorch's fastest; other layers do not change.
     return model.to(memory_format=torch.channels_last)
-
-
-def make_network(layers: tuple[Layer, ...]) -> Any:
-    """Modules that take a batch's inputs."""
-    import torch
-    from torch import nn
-
-    class Block(nn.Module):
-        def __init__(self, inside: nn.Module):
-            super().__init__()
-            self.inside = inside
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x + self.inside(x)
-
-    class Columns(nn.Module):
-        def __init__(self, rows: int, width: int):
-            super().__init__()
-            self.table = nn.Embedding(rows, width)
-
-        def forward(self, rows: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-            return torch.cat([self.table(rows).flatten(1), numbers], dim=1)
-
-    class Network(nn.Module):
-        def __init__(self, first: nn.Module, rest: nn.Module):
-            super().__init__()
-            self.first = first
-            self.rest = rest
-
-        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-            return self.rest(self.first(*inputs))
-
-    activations = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
-
-    def module(layer: Layer) -> nn.Module:
-        match layer:
-            case Dense(inputs, outputs):
-                return nn.Linear(inputs, outputs)
-            case Convolution(inputs, outputs, kernel, padding, _):
-                return nn.Conv2d(inputs, outputs, kernel, padding=padding)
-            case MaxPool(size):
-                return nn.MaxPool2d(size)
-            case Flatten():
-                return nn.Flatten()
-            case Activation(name):
-                return activations[name]()
-            case BatchNorm(features):
-                return nn.BatchNorm1d(features)
-            case Dropout(probability):
-                return nn.Dropout(probability)
-            case Residual(inside):
-                return Block(nn.Sequential(*map(module, inside)))
-            case EmbeddedColumns(columns, values, width, _):
-                return Columns(columns * values, width)
-
-    return Network(module(layers[0]), nn.Sequential(*map(module, layers[1:])))

@@ -44,8 +44,9 @@ def convolutional(
     made: list[Layer] = []
     size = image
     for (inputs, outputs), pool, padding in zip(pairwise(channels), pools, paddings, strict=True):
-        size += 2 * padding - kernel + 1
-        made += [Convolution(inputs, outputs, kernel, padding, size), Activation(activation)]
+        convolution = Convolution(inputs, outputs, kernel, size, padding=padding)
+        made += [convolution, Activation(activation)]
+        size = convolution.output_size
         if pool > 1:
             made.append(MaxPool(pool))
             size //= pool

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.workloads.layers import BatchNorm, Convolution, Dense, EmbeddedColumns, Layer, flat
+from benchmarks.workloads.layers import (
+    BatchNorm,
+    Convolution,
+    Dense,
+    EmbeddedColumns,
+    Flatten,
+    Layer,
+    TransposedConvolution,
+    Weighted,
+    flat,
+    weighted,
+)
 from benchmarks.workloads.workload import Workload
 
 DIFFERENT_BATCHES = 4
@@ -31,26 +42,34 @@ class Batch:
 def initial_parameters(layers: Sequence[Layer], seed: int = 0) -> list[np.ndarray]:
     """The parameters (float32) in the order of the layers: weight, then bias.
 
-    Dense layers and convolutions are uniform in +-1/sqrt(numbers that a result sums), embeddings
-    standard normal, as PyTorch's are.
+    Dense layers and convolutions are uniform in +-1/sqrt(numbers that a result sums; for transposed
+    ones, numbers that one input gives to), embeddings standard normal, as PyTorch's are.
     """
     random = np.random.default_rng(seed)
     made: list[np.ndarray] = []
     for layer in flat(layers):
-        if isinstance(layer, Dense):
-            bound = layer.inputs**-0.5
-            made.append(random.uniform(-bound, bound, (layer.outputs, layer.inputs)))
-            made.append(random.uniform(-bound, bound, layer.outputs))
-        elif isinstance(layer, Convolution):
-            shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
-            bound = (layer.inputs * layer.kernel**2) ** -0.5
+        if isinstance(layer, Weighted):
+            shape = weight_shape(layer)
+            bound = float(np.prod(shape[1:])) ** -0.5
             made.append(random.uniform(-bound, bound, shape))
-            made.append(random.uniform(-bound, bound, layer.outputs))
+            if isinstance(layer, Dense) or layer.bias:
+                made.append(random.uniform(-bound, bound, layer.outputs))
         elif isinstance(layer, BatchNorm):
             made += [np.ones(layer.features), np.zeros(layer.features)]
         elif isinstance(layer, EmbeddedColumns):
             made.append(random.standard_normal((layer.columns * layer.values, layer.width)))
     return [each.astype(np.float32) for each in made]
+
+
+def weight_shape(layer: Weighted) -> tuple[int, ...]:
+    """The shape of a layer's weight, as the layer's class states it."""
+    match layer:
+        case Dense():
+            return (layer.outputs, layer.inputs)
+        case Convolution():
+            return (layer.outputs, layer.inputs // layer.groups, layer.kernel, layer.kernel)
+        case TransposedConvolution():
+            return (layer.inputs, layer.outputs, layer.kernel, layer.kernel)
 
 
 def make_batches(workload: Workload, seed: int = 1) -> list[Batch]:
@@ -60,34 +79,40 @@ def make_batches(workload: Workload, seed: int = 1) -> list[Batch]:
 
 
 def _batch(workload: Workload, random: np.random.Generator) -> Batch:
-    first = workload.layers[0]
+    layers = workload.layers
+    first = layers[0]
     rows = workload.batch
     inputs: list[np.ndarray] = []
     if isinstance(first, EmbeddedColumns):
         values = random.integers(0, first.values, (rows, first.columns))
         inputs.append(values + np.arange(first.columns) * first.values)
-        width = first.numbers
-    else:
-        width = input_width(workload.layers)
+    taken, given = (rows, *input_shape(layers)), (rows, *output_shape(layers))
     if workload.loss == "mean_squared":
-        inputs.append(random.random((rows, width), dtype=np.float32))
-        return Batch(tuple(inputs), inputs[-1])
-    shape: tuple[int, ...] = (rows, width)
-    if isinstance(first, Convolution):
-        side = first.size + first.kernel - 1 - 2 * first.padding
-        shape = (rows, first.inputs, side, side)
-    inputs.append(random.standard_normal(shape, dtype=np.float32))
-    outputs = output_width(workload.layers)
+        inputs.append(random.random(taken, dtype=np.float32))
+        target = inputs[-1] if given == taken else random.random(given, dtype=np.float32)
+        return Batch(tuple(inputs), target)
+    inputs.append(random.standard_normal(taken, dtype=np.float32))
     if workload.loss == "cross_entropy":
-        return Batch(tuple(inputs), random.integers(0, outputs, rows))
-    return Batch(tuple(inputs), random.integers(0, 2, (rows, outputs)).astype(np.float32))
+        return Batch(tuple(inputs), random.integers(0, given[1], rows))
+    return Batch(tuple(inputs), random.integers(0, 2, given).astype(np.float32))
 
 
-def input_width(layers: Sequence[Layer]) -> int:
-    """The numbers that the first dense layer takes."""
-    return next(layer.inputs for layer in flat(layers) if isinstance(layer, Dense))
+def input_shape(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """The shape of the numbers that one row gives to the network."""
+    first = layers[0]
+    if isinstance(first, EmbeddedColumns):
+        return (first.numbers,)
+    if not isinstance(first, Weighted):
+        raise TypeError(f"a network cannot begin with {first}.")
+    if isinstance(first, Dense):
+        return (first.inputs,)
+    return (first.inputs, first.size, first.size)
 
 
-def output_width(layers: Sequence[Layer]) -> int:
-    """The numbers that the last dense layer gives."""
-    return [layer.outputs for layer in flat(layers) if isinstance(layer, Dense)][-1]
+def output_shape(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """The shape of what the network gives for one row."""
+    last = list(weighted(layers))[-1]
+    if isinstance(last, Dense):
+        return (last.outputs,)
+    shape = (last.outputs, last.output_size, last.output_size)
+    return (int(np.prod(shape)),) if isinstance(layers[-1], Flatten) else shape

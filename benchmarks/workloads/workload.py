@@ -37,7 +37,7 @@ class Workload:
 
     Attributes:
         loss: `cross_entropy` (labels), `binary_cross_entropy` (on logits), or `mean_squared`
-            (of the output against the input).
+            (of the output against the input, or against other numbers where shapes differ).
         batch: rows per step.
         loss_tolerance: relative difference of losses that rounding may make over the first steps.
     """
@@ -74,7 +74,8 @@ def _without_dropout(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     kept: list[Layer] = []
     for layer in layers:
         if isinstance(layer, Residual):
-            kept.append(Residual(_without_dropout(layer.layers)))
+            inside, shortcut = _without_dropout(layer.layers), _without_dropout(layer.shortcut)
+            kept.append(Residual(inside, shortcut))
         elif not isinstance(layer, Dropout):
             kept.append(layer)
     return tuple(kept)
