@@ -97,7 +97,14 @@ WORKLOADS: dict[str, Preset] = {
     # after two steps.
     "mobilenet": Preset(
         mobilenet,
-        {"image": 64, "scale": 1.0, "classes": 10, "batch": 32, "learning_rate": 1e-4},
+        {
+            "image": 64,
+            "scale": 1.0,
+            "blocks": (1, 2, 3, 4, 3, 3, 1),
+            "classes": 10,
+            "batch": 32,
+            "learning_rate": 1e-4,
+        },
     ),
     "dcgan-generator": Preset(
         generator, {"image": 64, "channels": (100, 512, 256, 128, 64, 3), "batch": 64}

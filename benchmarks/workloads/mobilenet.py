@@ -6,21 +6,15 @@ and linear bottlenecks", arXiv 1801.04381.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.workloads.layers import Convolution, Dense, GlobalAveragePool, Layer, Residual
 from benchmarks.workloads.residual import LOSS_TOLERANCE
 from benchmarks.workloads.resnet import normalized
 from benchmarks.workloads.workload import Optimizer, Workload
 
-STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-"""Expansion, channels, blocks and first stride of each stage."""
+STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 2), (6, 320, 1))
+"""Expansion, channels and first stride of each stage."""
 
 FIRST_CHANNELS = 32
 LAST_CHANNELS = 1280
@@ -31,6 +25,7 @@ def mobilenet(
     *,
     image: int,
     scale: float,
+    blocks: Sequence[int],
     classes: int,
     batch: int,
     optimizer: Optimizer,
@@ -40,14 +35,20 @@ def mobilenet(
     Args:
         image: height and width.
         scale: of all channels, which are rounded to multiples of 8; the last ones never get fewer.
+        blocks: of each of the seven stages; 0 leaves a stage out.
         batch: images per step.
+
+    Raises:
+        ValueError: another number of stages than seven.
     """
+    if len(blocks) != len(STAGES):
+        raise ValueError(f"{name}: blocks {blocks} must be {len(STAGES)} numbers, one a stage.")
     channels = _rounded(FIRST_CHANNELS * scale)
     first = Convolution(3, channels, 3, image, stride=2, padding=1, bias=False)
     made = normalized(first, "relu6")
     size = first.output_size
-    for expansion, width, blocks, first_stride in STAGES:
-        for place in range(blocks):
+    for (expansion, width, first_stride), amount in zip(STAGES, blocks, strict=True):
+        for place in range(amount):
             stride = first_stride if place == 0 else 1
             outputs = _rounded(width * scale)
             made += _block(channels, outputs, size, stride, expansion)

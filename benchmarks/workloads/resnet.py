@@ -41,7 +41,11 @@ def small_resnet(
         channels: of the image, and of each stage; every stage but the first halves the sides.
         blocks: of two 3x3 convolutions, in each stage.
         batch: images per step.
+
+    Raises:
+        ValueError: not one number of blocks for each stage.
     """
+    _check_stages(name, channels, blocks)
     made = normalized(Convolution(channels[0], channels[1], 3, image, padding=1, bias=False))
     made += _stages(image, channels[1:], blocks, projects=False)
     made += [GlobalAveragePool(), Dense(channels[-1], classes)]
@@ -60,8 +64,9 @@ def large_resnet(
 ) -> Workload:
     """A 7x7 convolution and pooling quarter the sides, then stages; 1x1 convolutions in shortcuts.
 
-    Args: as those of `small_resnet`.
+    Args and errors: as those of `small_resnet`.
     """
+    _check_stages(name, channels, blocks)
     first = Convolution(channels[0], channels[1], 7, image, stride=2, padding=3, bias=False)
     pooled = (first.output_size - 1) // 2 + 1
     made = [*normalized(first), MaxPool(3, stride=2, padding=1)]
@@ -74,6 +79,14 @@ def normalized(convolution: Convolution, activation: str | None = "relu") -> lis
     """A convolution, batch normalisation and, where one is named, an activation."""
     made: list[Layer] = [convolution, BatchNorm(convolution.outputs, of_images=True)]
     return made if activation is None else [*made, Activation(activation)]
+
+
+def _check_stages(name: str, channels: Sequence[int], blocks: Sequence[int]) -> None:
+    if len(blocks) != len(channels) - 1:
+        raise ValueError(
+            f"{name}: blocks {blocks} must be {len(channels) - 1} numbers, one for each stage of "
+            f"channels {channels}."
+        )
 
 
 def _stages(
