@@ -9,12 +9,12 @@ import pytest
 
 import steepest as st
 from benchmarks import libraries
-from benchmarks.command import widths
 from benchmarks.contraction import chain_length
 from benchmarks.libraries import LIBRARIES, installed
 from benchmarks.libraries.session import Task
 from benchmarks.machine import Peak, measure_peak
 from benchmarks.measure import Measurement, largest_difference
+from benchmarks.options import widths
 from benchmarks.plot import Curve, line_plot
 from benchmarks.remote import Remote, WorkerError
 from benchmarks.results import markdown, speed_table, to_json
