@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +23,14 @@ from benchmarks.remote import Remote, WorkerError
 from benchmarks.results import markdown, speed_table, to_json
 from benchmarks.timing import Times
 from benchmarks.workloads import WORKLOADS, make_workload
-from benchmarks.workloads.numbers import initial_parameters, make_batches
+from benchmarks.workloads.layers import Convolution, TransposedConvolution
+from benchmarks.workloads.numbers import (
+    initial_parameters,
+    input_shape,
+    make_batches,
+    output_shape,
+)
+from steepest import models, nn
 
 
 def test_operations_are_those_of_the_contractions() -> None:
@@ -62,6 +72,16 @@ TINY = {
 }
 
 
+TINY_IMAGES = {
+    "resnet20": {"image": 8, "channels": (3, 4, 8), "blocks": (1, 1)},
+    "resnet18": {"image": 16, "channels": (3, 4, 8), "blocks": (1, 1), "classes": 5},
+    "mobilenet": {"image": 16, "scale": 0.2, "blocks": (0, 2, 0, 0, 0, 0, 0)},
+    "dcgan-generator": {"image": 8, "channels": (5, 8, 4, 3)},
+    "dcgan-discriminator": {"image": 8, "channels": (3, 4, 8, 1)},
+}
+TINY |= TINY_IMAGES
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_both_back_ends_find_the_same_losses_and_outputs(name: str) -> None:
     workload = make_workload(name, {**TINY[name], "batch": 4})
@@ -73,6 +93,94 @@ def test_both_back_ends_find_the_same_losses_and_outputs(name: str) -> None:
         losses = [training.numbers(training.step()) for _ in range(4)]
         found.append([*losses, prediction.numbers(prediction.step())])
     assert largest_difference(*found) < 1e-5
+
+
+@pytest.mark.parametrize("package", ["torch", "jax"])
+@pytest.mark.parametrize("name", TINY_IMAGES)
+def test_peers_find_the_same_losses_and_outputs_for_images(name: str, package: str) -> None:
+    pytest.importorskip(package)
+    workload = make_workload(name, {**TINY_IMAGES[name], "batch": 4})
+    task = Task(workload, initial_parameters(workload.layers), make_batches(workload))
+    found = []
+    for library in (LIBRARIES["evaluator"], LIBRARIES[package]):
+        training, prediction = library.training(task), library.prediction(task)
+        losses = [training.numbers(training.step()) for _ in range(3)]
+        found.append([*losses, prediction.numbers(prediction.step())])
+    assert found[0][-1].shape == found[1][-1].shape
+    assert largest_difference(*found) < 1e-5
+
+
+def sizes_of(model: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Parameters, and multiply-adds for one image."""
+    found = model.summary(shape)
+    return found.parameters, found.multiply_adds
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("resnet20", lambda: models.ResNet(20, num_classes=10)),
+        ("resnet18", lambda: models.ResNet(18)),
+        ("mobilenet", lambda: models.MobileNetV2(10)),
+    ],
+)
+def test_networks_are_as_large_as_the_models(name: str, model: Callable[[], nn.Module]) -> None:
+    workload = make_workload(name, {})
+    parameters = sum(each.size for each in initial_parameters(workload.layers))
+    multiply_adds = workload.operations(training=False) // (2 * workload.batch)
+    shape = (1, *input_shape(workload.layers))
+    assert (parameters, multiply_adds) == sizes_of(model(), shape)
+
+
+def test_dcgan_is_as_large_as_counted_by_hand() -> None:
+    settings = {"image": 8, "channels": (5, 8, 4, 3), "batch": 2}
+    generator = make_workload("dcgan-generator", settings)
+    # 5-8 from 1x1 to 2x2 by 2x2, then 4x4 kernels from 2x2 to 4x4, from 4x4 to 8x8.
+    forward = 5 * 8 * 4 + 8 * 4 * 16 * 4 + 4 * 3 * 16 * 16
+    assert output_shape(generator.layers) == (3, 8, 8)
+    assert generator.operations(training=False) == 2 * 2 * forward
+    assert generator.operations(training=True) == 2 * 2 * (3 * forward - 5 * 8 * 4)
+    settings["channels"] = (3, 4, 8, 1)
+    discriminator = make_workload("dcgan-discriminator", settings)
+    forward = 3 * 4 * 16 * 16 + 4 * 8 * 16 * 4 + 8 * 1 * 4
+    assert output_shape(discriminator.layers) == (1,)
+    assert discriminator.operations(training=False) == 2 * 2 * forward
+
+
+def test_layers_know_their_sizes() -> None:
+    strided = Convolution(6, 12, 3, 9, stride=2, padding=1, groups=3)
+    assert (strided.output_size, strided.multiply_adds) == (5, 2 * 12 * 9 * 25)
+    transposed = TransposedConvolution(6, 12, 4, 5, stride=2, padding=1)
+    assert (transposed.output_size, transposed.multiply_adds) == (10, 6 * 12 * 16 * 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        (
+            "dcgan-generator",
+            {"image": 12, "channels": (5, 8, 8, 8, 3)},
+            "dcgan-generator: image 12 must be a multiple of 8, because 4 convolutions halve or "
+            "double its sides 3 times.",
+        ),
+        (
+            "resnet18",
+            {"blocks": (2, 2)},
+            "resnet18: blocks (2, 2) must be 4 numbers, one for each stage of channels "
+            "(3, 64, 128, 256, 512).",
+        ),
+        (
+            "mobilenet",
+            {"blocks": (2, 2)},
+            "mobilenet: blocks (2, 2) must be 7 numbers, one a stage.",
+        ),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    name: str, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make_workload(name, settings)
 
 
 def test_widths() -> None:
