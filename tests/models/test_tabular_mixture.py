@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
+from steepest.models.tabular import mixture
 from steepest.models.tabular.mixture import (
+    ROWS_OF_ALL_CLASSES,
+    class_shares,
     classification_weights,
     log_loss,
     regression_weights,
@@ -20,6 +25,15 @@ def draw(logits: np.ndarray, seed: int = 0) -> np.ndarray:
     """Classes drawn by the probabilities of logits."""
     draws = np.random.default_rng(seed).uniform(size=(len(logits), 1))
     return (draws > softmax(logits).cumsum(axis=1)).sum(axis=1).clip(0, logits.shape[1] - 1)
+
+
+def softened_log_loss(weights: np.ndarray, logits: np.ndarray, codes: np.ndarray) -> float:
+    """The log-loss with half a row, spread over all, as of every class alike; by another route."""
+    classes = logits.shape[-1]
+    mixed = np.tensordot(weights, logits, 1)
+    of_each_class = [log_loss(mixed, np.full(len(codes), each)) for each in range(classes)]
+    even = 0.5 / len(codes)
+    return (1 - even) * log_loss(mixed, codes) + even * float(np.mean(of_each_class))
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 1.0, 2.0, 4.0, 20.0])
@@ -49,10 +63,10 @@ def test_no_weights_nearby_are_better() -> None:
     codes = random.integers(0, 3, 300)
     logits[2, np.arange(300), codes] += 1.0
     weights = classification_weights(logits, codes)
-    least = log_loss(np.tensordot(weights, logits, 1), codes)
+    least = softened_log_loss(weights, logits, codes)
     for _ in range(200):
         other = np.maximum(weights + 0.02 * random.normal(size=4), 0.0)
-        assert log_loss(np.tensordot(other, logits, 1), codes) >= least - 1e-9
+        assert softened_log_loss(other, logits, codes) >= least - 1e-9
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(2, 30))
@@ -79,13 +93,48 @@ def test_weights_of_useless_outputs_are_finite() -> None:
     assert np.isfinite(even).all()
 
 
-def test_separable_classes_get_a_finite_weight() -> None:
-    right = 10.0 * np.eye(2)[[0, 1, 0, 1]]
-    weights = classification_weights(right[None], np.array([0, 1, 0, 1]))
-    assert np.isfinite(weights).all()
-    assert weights[0] >= 1.0
-    wrong = classification_weights(right[None], np.array([1, 0, 1, 0]))
+@pytest.mark.parametrize(("rows", "classes"), [(4, 2), (30, 3), (142, 3), (1_000, 2)])
+def test_separable_classes_are_believed_up_to_half_a_row(rows: int, classes: int) -> None:
+    codes = np.arange(rows) % classes
+    right = 10.0 * np.eye(classes)[codes]
+    (weight,) = classification_weights(right[None], codes)
+    doubt = 0.5 / rows * (classes - 1) / classes
+    probabilities = softmax(weight * right)
+    np.testing.assert_allclose(probabilities[np.arange(rows), codes], 1 - doubt, rtol=1e-5)
+    wrong = classification_weights(right[None], (codes + 1) % classes)
     assert wrong[0] == 0.0
+
+
+def test_a_surprise_after_separable_classes_costs_a_bounded_amount() -> None:
+    random = np.random.default_rng(5)
+    codes = random.integers(0, 3, 150)
+    parts = random.normal(size=(3, 150, 3))
+    parts[:, np.arange(150), codes] += 8.0
+    assert (parts.argmax(axis=-1) == codes).all()
+    mixed = np.tensordot(classification_weights(parts, codes), parts, 1)
+    surprises = [log_loss(mixed, (codes + shift) % 3) for shift in (1, 2)]
+    assert min(surprises) > 4.0
+    assert max(surprises) < 12.0
+
+
+def test_half_a_row_is_of_every_class_alike() -> None:
+    codes = np.array([0, 2, 1, 1, 0])
+    shares = class_shares(codes, 3)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    others = 1.0 - shares[np.arange(5), codes]
+    np.testing.assert_allclose(others.sum(), ROWS_OF_ALL_CLASSES * 2 / 3)
+    assert (shares.argmax(axis=1) == codes).all()
+
+
+def test_half_a_row_says_nothing_among_thousands() -> None:
+    random = np.random.default_rng(6)
+    parts = random.normal(size=(2, 5_000, 2))
+    codes = draw(3.0 * parts[0] + 0.5 * parts[1])
+    weights = classification_weights(parts, codes)
+    with mock.patch.object(mixture, "ROWS_OF_ALL_CLASSES", 0.0):
+        without = classification_weights(parts, codes)
+    np.testing.assert_allclose(weights, without, rtol=2e-3)
+    assert weights[0] < without[0]
 
 
 def test_softmax_and_log_loss_of_huge_logits() -> None:

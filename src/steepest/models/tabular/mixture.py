@@ -3,6 +3,11 @@
 The parts are the networks at the end of each cycle (snapshots) and linear models. The output of a
 member is the sum of its parts' outputs, each times a weight of at least 0 (stacking; Breiman 1996).
 For classes the weights also calibrate: their sum is the factor on the logits.
+
+Where all rows left out are told apart, the log-loss falls without end as the weights grow, and one
+new row on the wrong side would cost any amount. So each row counts by a small share as of every
+class alike, half a row in all (the idea of Platt's targets, "Probabilistic outputs for support
+vector machines", 1999). Where some rows are wrong anyway, that changes next to nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +19,8 @@ import numpy as np
 
 STEPS = 60
 TOLERANCE = 1e-9
+ROWS_OF_ALL_CLASSES = 0.5
+"""How many rows, spread over all that were left out, count as of every class alike."""
 
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 """Weights to the value, its gradient and its Hessian."""
@@ -55,9 +62,7 @@ def row_losses(outputs: np.ndarray, answers: np.ndarray, is_classification: bool
     """(rows,) the squared errors, or the negative log-probabilities of the true classes."""
     if not is_classification:
         return np.square(outputs[:, 0] - answers)
-    shifted = outputs - outputs.max(axis=-1, keepdims=True)
-    log_total = np.log(np.exp(shifted).sum(axis=-1))
-    return log_total - shifted[np.arange(len(answers)), answers]
+    return -log_softmax(outputs)[np.arange(len(answers)), answers]
 
 
 def regression_weights(outputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -78,24 +83,35 @@ def regression_weights(outputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 
 def classification_weights(logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The weights with the least log-loss.
+    """The weights with the least log-loss against `class_shares`.
 
     Args:
         logits: (snapshots, rows, classes).
         codes: (rows,) true classes.
     """
-    rows = np.arange(len(codes))
+    wanted = class_shares(codes, logits.shape[-1])
 
     def cross_entropy(weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         mixed = np.tensordot(weights, logits, 1)
         probabilities = softmax(mixed)
         expected = (probabilities * logits).sum(axis=-1)
-        gradient = (expected - logits[:, rows, codes]).mean(axis=1)
+        gradient = (expected - (wanted * logits).sum(axis=-1)).mean(axis=1)
         products = np.einsum("rk,ark,brk->ab", probabilities, logits, logits, optimize=True)
         hessian = (products - expected @ expected.T) / len(codes)
-        return log_loss(mixed, codes), gradient, hessian
+        return -float((wanted * log_softmax(mixed)).sum(axis=-1).mean()), gradient, hessian
 
     return least(cross_entropy, np.full(len(logits), 1 / len(logits)))
+
+
+def class_shares(codes: np.ndarray, classes: int) -> np.ndarray:
+    """(rows, classes) what the weights are to predict: the true class, and a little of every class.
+
+    Each row has its share of `ROWS_OF_ALL_CLASSES` spread evenly over the classes.
+    """
+    even = min(ROWS_OF_ALL_CLASSES / len(codes), 1.0)
+    shares = np.full((len(codes), classes), even / classes)
+    shares[np.arange(len(codes)), codes] += 1.0 - even
+    return shares
 
 
 def least(objective: Objective, start: np.ndarray) -> np.ndarray:
@@ -138,6 +154,12 @@ def _line_search(
 def log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
     """The mean negative log-probability of the true classes."""
     return float(row_losses(logits, codes, is_classification=True).mean())
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
