@@ -182,6 +182,17 @@ def test_figures_of_the_training() -> None:
     assert f"(1, 1, {model.features.width})" in str(model.summary())
 
 
+def test_small_tables_train_with_little_label_smoothing() -> None:
+    frame = binary(rows=60)
+    model = quick_fit(frame, epochs=1)
+    assert model.settings["loss"] == "cross-entropy, label smoothing 0.03"
+    assert model.recipe.label_smoothing == 0.03
+    for smoothing, is_same in ((0.03, True), (0.1, False)):
+        recipe = dataclasses.replace(QUICK, label_smoothing=smoothing)
+        other = quick_fit(frame, epochs=1, recipe=recipe)
+        assert (weights_of(other) == weights_of(model)) == is_same
+
+
 def test_the_logarithm_of_the_target_can_be_turned_off() -> None:
     prices = np.exp(np.random.default_rng(0).normal(size=60)).round(3)
     frame = regression(rows=60).with_columns(answer=pl.Series(prices))

@@ -110,6 +110,13 @@ def test_large_tables_get_fewer_members(rows: int, members: int) -> None:
     assert Recipe(members=6).members_for(rows) == min(6, rows)
 
 
+@pytest.mark.parametrize(("rows", "smoothing"), [(2, 0.03), (1_000, 0.03), (1_001, 0.1)])
+def test_small_tables_get_less_label_smoothing(rows: int, smoothing: float) -> None:
+    assert Recipe().smoothing_for(rows) == smoothing
+    assert Recipe(label_smoothing=0.0).smoothing_for(rows) == 0.0
+    assert Recipe(label_smoothing=0.2).smoothing_for(rows) == 0.2
+
+
 @pytest.mark.parametrize(
     ("rows", "batch"),
     [(1, 1), (20, 20), (32, 32), (191, 32), (192, 48), (500, 112), (1024, 256), (90_000, 256)],

@@ -5,9 +5,10 @@ member is the sum of its parts' outputs, each times a weight of at least 0 (stac
 For classes the weights also calibrate: their sum is the factor on the logits.
 
 Where all rows left out are told apart, the log-loss falls without end as the weights grow, and one
-new row on the wrong side would cost any amount. So each row counts by a small share as of every
-class alike, half a row in all (the idea of Platt's targets, "Probabilistic outputs for support
-vector machines", 1999). Where some rows are wrong anyway, that changes next to nothing.
+new row on the wrong side would cost any amount. So each of the n rows counts as if its label had
+been drawn at random with a chance of 1 / (2 n): half a row in all (the idea of Platt's targets,
+"Probabilistic outputs for support vector machines", 1999). Where some rows are wrong anyway, that
+changes next to nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 STEPS = 60
 TOLERANCE = 1e-9
 ROWS_OF_ALL_CLASSES = 0.5
-"""How many rows, spread over all that were left out, count as of every class alike."""
+"""How many of the rows left out, in shares of all of them, count as of every class alike."""
 
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 """Weights to the value, its gradient and its Hessian."""

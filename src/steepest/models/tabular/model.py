@@ -324,7 +324,7 @@ def _training_part(prepared: PreparedTable) -> tuple[TableArrays, np.ndarray]:
 
 
 def _for_rows(recipe: Recipe, rows: int) -> Recipe:
-    """The recipe with the number of members that suits so many rows.
+    """The recipe with the number of members and the label smoothing that suit so many rows.
 
     Raises:
         DataError: there are too few rows to leave one out.
@@ -334,4 +334,8 @@ def _for_rows(recipe: Recipe, rows: int) -> Recipe:
             f"The table has {rows} row to learn from, but at least 2 are needed: some train, the "
             f"others check."
         )
-    return dataclasses.replace(recipe, members=recipe.members_for(rows))
+    return dataclasses.replace(
+        recipe,
+        members=recipe.members_for(rows),
+        label_smoothing=recipe.smoothing_for(rows),
+    )

@@ -28,6 +28,10 @@ MEMBERS_BY_ROWS = ((1_000, 16), (10_000, 8))
 MEMBERS_OF_LARGE_TABLES = 4
 """Members up to so many rows, and beyond: large tables gain less from more, and cost more."""
 
+SMALL_TABLE = 1_000
+SMOOTHING_OF_SMALL_TABLES, SMOOTHING_OF_LARGE_TABLES = 0.03, 0.1
+"""Label smoothing up to so many rows, and beyond."""
+
 SMALLEST_BATCH, BATCH_STEP = 32, 16
 
 MOST_STEPS = 12_000
@@ -48,7 +52,8 @@ class Recipe:
         betas: of Adam.
         epochs: passes over the rows; a multiple of 15 lets cycles end with epochs.
         batch_size: rows of each member in a step, at most; small tables get fewer.
-        label_smoothing: share of the target spread evenly over the classes.
+        label_smoothing: share of the target spread evenly over the classes. `None`: 0.03 for up
+            to 1,000 rows of the table, 0.1 beyond.
     """
 
     members: int | None = None
@@ -60,7 +65,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.95)
     epochs: int = 120
     batch_size: int = 256
-    label_smoothing: float = 0.1
+    label_smoothing: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in LEAST_VALUES.items():
@@ -75,7 +80,7 @@ class Recipe:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ArgumentError(f"Recipe: {name} must be above 0, not {value!r}.")
-        if not 0 <= self.label_smoothing < 1:
+        if self.label_smoothing is not None and not 0 <= self.label_smoothing < 1:
             raise ArgumentError(
                 f"Recipe: label_smoothing must be from 0 to below 1, not {self.label_smoothing!r}."
             )
@@ -84,6 +89,12 @@ class Recipe:
         """The number of members for a table of so many rows: at most one a row."""
         suitable = (members for most, members in MEMBERS_BY_ROWS if rows <= most)
         return min(rows, self.members or next(suitable, MEMBERS_OF_LARGE_TABLES))
+
+    def smoothing_for(self, rows: int) -> float:
+        """The label smoothing for a table of so many rows."""
+        if self.label_smoothing is not None:
+            return self.label_smoothing
+        return SMOOTHING_OF_SMALL_TABLES if rows <= SMALL_TABLE else SMOOTHING_OF_LARGE_TABLES
 
     def batch_for(self, rows: int) -> int:
         """The batch size for so many rows of each member: a quarter of them, within bounds."""

@@ -72,6 +72,7 @@ class Training:
         self.plain_columns = plain_columns
         codes = answers if target.is_classification else None
         members = recipe.members_for(len(answers))
+        self.label_smoothing = recipe.smoothing_for(len(answers))
         fold = folds(len(answers), members, codes, seed)
         self.train_rows = rows_of_members(fold, members, inside=False, seed=seed)
         self.check_rows = rows_of_members(fold, members, inside=True, seed=seed)
@@ -191,7 +192,7 @@ class Training:
         return nn.functional.cross_entropy(
             output.reshape(-1, output.shape[-1]),
             target.reshape(-1),
-            label_smoothing=self.recipe.label_smoothing,
+            label_smoothing=self.label_smoothing,
         )
 
     def _checked_answers(self) -> np.ndarray:
@@ -213,7 +214,7 @@ class Training:
         """What was chosen, in plain words and numbers."""
         recipe = self.recipe
         is_class = self.target.is_classification
-        smoothing = f"cross-entropy, label smoothing {recipe.label_smoothing:g}"
+        smoothing = f"cross-entropy, label smoothing {self.label_smoothing:g}"
         return {
             "members": self.sizes[2],
             "hidden layers": f"{recipe.depth} x {recipe.width}, ReLU",
