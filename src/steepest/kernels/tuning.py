@@ -24,7 +24,7 @@ class Tuning:
 
     small_program: float = 20_000.0
     small_group: float = 2_000.0
-    block_bytes: int = 131_072
+    block_bytes: int = 262_144
     panel_bytes: int = 524_288
     block_rows: int = 48
     share_bytes: int = 64
