@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 
 from llvmlite import ir
 
@@ -13,22 +12,11 @@ from steepest.codegen.target import Machine
 from steepest.codegen.types import INT8, INT64, POINTER
 from steepest.kernels.likeness import likeness
 from steepest.kernels.nest import Nest, nodes_of
+from steepest.kernels.place import Place, Places
 from steepest.kernels.schedule import Group
 
 Module = ir.Module
 """What is emitted; its text is LLVM's."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """Where the numbers of a node lie: a slot of the table of pointers, and bytes from there."""
-
-    slot: int
-    offset: int
-
-
-Places = Mapping[int, Place]
-"""The place of each node with a buffer, by the node's id."""
 
 
 def emit_program(groups: list[Group], places: Places, machine: Machine, faults: Place) -> ir.Module:

@@ -1,12 +1,15 @@
-"""The machine that code is made for: its vectors, its register tile, and LLVM's handle on it."""
+"""The machine that code is made for: its vectors, its register tile, and LLVM's handle on it.
+
+LLVM is loaded only where it is asked something: a program whose code is on disk starts without it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
+from importlib import metadata, util
+from pathlib import Path
 from typing import Any
-
-import llvmlite.binding as llvm
 
 from steepest.graph.dtypes import DType
 
@@ -54,13 +57,20 @@ NEON = Machine("aarch64-unknown-linux-gnu", "generic", "", 16, 32)
 
 
 def compiler_version() -> str:
-    """The version of LLVM."""
-    return ".".join(map(str, llvm.llvm_version_info))
+    """What tells one version of the package that brings LLVM from another, without loading it."""
+    found = util.find_spec("llvmlite")
+    for folder in [] if found is None else found.submodule_search_locations or []:
+        told = Path(folder) / "_version.py"
+        if told.exists():
+            return told.read_text()
+    return metadata.version("llvmlite")
 
 
 @lru_cache(maxsize=1)
 def initialize() -> None:
     """Make LLVM ready to compile for this machine."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.load_library_permanently("libm.so.6")
@@ -69,13 +79,16 @@ def initialize() -> None:
 @lru_cache(maxsize=1)
 def initialize_all() -> None:
     """Make LLVM ready to compile for machines of every kind."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
 
 
-@lru_cache(maxsize=1)
 def host() -> Machine:
-    """The machine that this process runs on."""
+    """The machine that this process runs on, as LLVM sees it; `runtime.machine` remembers it."""
+    import llvmlite.binding as llvm
+
     initialize()
     triple, name = llvm.get_default_triple(), llvm.get_host_cpu_name()
     features = llvm.get_host_cpu_features()
@@ -90,6 +103,8 @@ def host() -> Machine:
 
 def target_machine(machine: Machine) -> Any:
     """LLVM's handle on a machine."""
+    import llvmlite.binding as llvm
+
     initialize()
     if machine.triple != llvm.get_default_triple():
         initialize_all()

@@ -62,7 +62,11 @@ def _source_files() -> str:
 def entry_name(what: str, machine: Machine, tuning: Tuning) -> str:
     """The name of the entry of a program, given by its text."""
     versions = (compiler_version(), np.__version__, _source_files())
-    parts = (what, repr(machine), repr(tuning), *versions)
+    return name_of(what, repr(machine), repr(tuning), *versions)
+
+
+def name_of(*parts: str) -> str:
+    """The name of the entry of all that is said by some texts."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{len(part)}\n".encode())

@@ -8,13 +8,11 @@ import struct
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from steepest.codegen.machine_code import MachineCode
-from steepest.codegen.program import Module, emit_program
-from steepest.codegen.target import Machine, host
+from steepest.codegen.target import Machine
 from steepest.errors import ShapeError
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
@@ -26,6 +24,7 @@ from steepest.kernels.text import to_text as nests_text
 from steepest.kernels.tuning import USUAL, Tuning
 from steepest.runtime import cache
 from steepest.runtime.instance import Instance
+from steepest.runtime.machine import Code, host, load_code
 from steepest.runtime.memory import ADDRESSES, HELD, address_of, own, references, writable
 from steepest.runtime.plan import Plan, make_plan, plan_from_json
 from steepest.runtime.threads import (
@@ -36,6 +35,9 @@ from steepest.runtime.threads import (
     native,
     teams,
 )
+
+if TYPE_CHECKING:
+    from steepest.codegen.program import Module
 
 
 def _nothing() -> None:
@@ -104,20 +106,24 @@ class NativeExecutable:
         self._renew_lock()
         _executables.add(self)
 
-    def _compile(self) -> tuple[Plan, MachineCode]:
+    def _compile(self) -> tuple[Plan, Code]:
         """Make the machine code, or take it from the cache."""
         name = cache.entry_name(cache.graph_key(self.graph), self._machine, self._tuning)
         kept = cache.load(name)
         if kept is not None:
             notes, code = kept
-            return plan_from_json(notes), MachineCode.loaded(code, self._machine, _symbols())
+            return plan_from_json(notes), load_code(code, self._machine, symbols())
+        from steepest.codegen.machine_code import MachineCode
+
         _, _, plan, module = self._emit()
-        compiled = MachineCode(module, self._machine, _symbols())
+        compiled = MachineCode(module, self._machine, symbols())
         cache.store(name, plan.as_json(), compiled.code)
         return plan, compiled
 
     def _emit(self) -> tuple[Builder, Schedule, Plan, Module]:
         """Every stage from the graph to the module that LLVM compiles."""
+        from steepest.codegen.program import emit_program
+
         builder = Builder(self.graph)
         made = schedule(builder, self._tuning)
         plan, places = make_plan(builder, made, self._tuning.guard_bytes)
@@ -130,6 +136,8 @@ class NativeExecutable:
 
     def stages(self) -> dict[str, str]:
         """The text of the program after each stage of this back end, made again for reading."""
+        from steepest.codegen.machine_code import MachineCode
+
         builder, made, plan, module = self._emit()
         return {
             "ready for loops": graph_text(builder.graph),
@@ -137,7 +145,7 @@ class NativeExecutable:
             "memory": "\n".join(f"{name}: {value}" for name, value in plan.as_json().items())
             + "\n",
             "LLVM": str(module),
-            "assembly": MachineCode(module, self._machine, _symbols()).assembly_of(),
+            "assembly": MachineCode(module, self._machine, symbols()).assembly_of(),
         }
 
     def _renew_lock(self) -> None:
@@ -278,7 +286,7 @@ class NativeExecutable:
         return address_of(plain)
 
 
-def _symbols() -> dict[str, int]:
+def symbols() -> dict[str, int]:
     """What programs call of the runtime, by name."""
     return {"steepest_meet": native().address("steepest_meet")}
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from steepest.codegen.program import Place, Places
 from steepest.graph.dtypes import to_storage
 from steepest.graph.node import Node
 from steepest.kernels.build import Builder
 from steepest.kernels.nest import nodes_of
+from steepest.kernels.place import Place, Places
 from steepest.kernels.schedule import Group, Schedule
 from steepest.runtime.memory import LINE
 

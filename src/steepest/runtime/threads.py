@@ -17,12 +17,12 @@ from importlib import resources
 
 import numpy as np
 
-from steepest.codegen.machine_code import MachineCode
-from steepest.codegen.target import Machine, host
+from steepest.codegen.target import Machine
 from steepest.errors import ArgumentError, SteepestError
 from steepest.kernels.tuning import USUAL
 from steepest.options import options
 from steepest.runtime import cache
+from steepest.runtime.machine import Code, host, load_code
 from steepest.runtime.memory import LINE, address_of
 from steepest.runtime.processors import available_processors
 
@@ -46,12 +46,12 @@ THREADS, PATIENCE_AT, GONE = 42, 43, 48
 
 
 @lru_cache(maxsize=1)
-def native() -> MachineCode:
+def native() -> Code:
     """The compiled meeting point and worker loop. It is never freed: workers run in it."""
     return native_for(host())
 
 
-def native_for(machine: Machine) -> MachineCode:
+def native_for(machine: Machine) -> Code:
     """The same for any machine: this one can run it, or an emulator."""
     folder = resources.files("steepest.runtime")
     own = _platform_file(machine)
@@ -61,7 +61,9 @@ def native_for(machine: Machine) -> MachineCode:
     entry = cache.entry_name(text, machine, USUAL)
     kept = cache.load(entry)
     if kept is not None:
-        return MachineCode.loaded(kept[1], machine, {})
+        return load_code(kept[1], machine, {})
+    from steepest.codegen.machine_code import MachineCode
+
     made = MachineCode(text, machine, {})
     cache.store(entry, {}, made.code)
     return made
