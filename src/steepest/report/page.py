@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from steepest.errors import require
 from steepest.report import figures, numbers
 from steepest.report.charts import bars, learning
-from steepest.report.charts.svg import Markup
 from steepest.report.contents import ColumnFacts, Report
 from steepest.report.reading import RULES_IN_WORDS, read_curves
+from steepest.report.rendering import render_page, write_page
 from steepest.report.verdict import judge
-from steepest.train.files import write_atomically
 
 COLUMNS_UP_FRONT = 24
 MAX_COLUMNS = 240
-UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
-)
 
 
 def write_html(report: Report, path: str | os.PathLike[str]) -> Path:
@@ -32,9 +25,7 @@ def write_html(report: Report, path: str | os.PathLike[str]) -> Path:
         MissingExtraError: jinja2 is not installed.
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    write_atomically(target, render_html(report).encode("utf-8"))
-    return target
+    return write_page(render_html(report), Path(path))
 
 
 def render_html(report: Report) -> str:
@@ -43,25 +34,7 @@ def render_html(report: Report) -> str:
     Every string of the report is escaped. Characters that cannot be shown, or that turn the
     direction of the text around, are replaced by `�`.
     """
-    jinja2 = require("jinja2", extra="report")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("steepest.report", "template"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(
-        number=numbers.exact,
-        short=numbers.short,
-        percent=numbers.percent,
-        count=numbers.count,
-        duration=numbers.duration,
-        value=figures.value_text,
-    )
-    style = resources.files("steepest.report").joinpath("template/report.css").read_text("utf-8")
-    text = environment.get_template("report.html").render(_contents(report), style=Markup(style))
-    return UNPRINTABLE.sub("\ufffd", text)
+    return render_page("report.html", _contents(report), ("report.css",))
 
 
 def _contents(report: Report) -> Mapping[str, Any]:
@@ -69,6 +42,7 @@ def _contents(report: Report) -> Mapping[str, Any]:
     used = report.used_columns
     return {
         "report": report,
+        "unit": "row",
         "title": f"{report.target} from {report.data_file}",
         "verdict": judge(report),
         "facts": _facts(report),

@@ -6,11 +6,9 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from steepest.errors import require
 from steepest.report import figures, numbers
 from steepest.report.charts import bars, learning
 from steepest.report.charts.classification import certainty_bar
@@ -18,10 +16,9 @@ from steepest.report.charts.svg import Markup
 from steepest.report.figures import Figure
 from steepest.report.images.contents import ImageReport, Picture
 from steepest.report.images.png import data_address
-from steepest.report.page import UNPRINTABLE
 from steepest.report.reading import RULES_IN_WORDS, Finding, read_curves
+from steepest.report.rendering import render_page, write_page
 from steepest.report.verdict import Verdict, judge
-from steepest.train.files import write_atomically
 
 CLASSES_UP_FRONT = 40
 REFUSED_UP_FRONT = 12
@@ -51,41 +48,12 @@ def write_image_html(report: ImageReport, path: str | os.PathLike[str]) -> Path:
         MissingExtraError: jinja2 is not installed.
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    write_atomically(target, render_image_html(report).encode("utf-8"))
-    return target
+    return write_page(render_image_html(report), Path(path))
 
 
 def render_image_html(report: ImageReport) -> str:
     """The report as the text of an HTML page; every string of it is escaped."""
-    jinja2 = require("jinja2", extra="report")
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [
-                jinja2.PackageLoader("steepest.report.images", "template"),
-                jinja2.PackageLoader("steepest.report", "template"),
-            ]
-        ),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(
-        percent=numbers.percent,
-        count=numbers.count,
-        duration=numbers.duration,
-        value=figures.value_text,
-    )
-    style = "\n".join(
-        resources.files(package).joinpath(f"template/{file}").read_text("utf-8")
-        for package, file in (
-            ("steepest.report", "report.css"),
-            ("steepest.report.images", "images.css"),
-        )
-    )
-    text = environment.get_template("images.html").render(_contents(report), style=Markup(style))
-    return UNPRINTABLE.sub("\ufffd", text)
+    return render_page("images.html", _contents(report), ("report.css", "images.css"))
 
 
 def of_images(text: str) -> str:
@@ -121,6 +89,7 @@ def _contents(report: ImageReport) -> Mapping[str, Any]:
     return {
         "images": report,
         "report": base,
+        "unit": "image",
         "title": f"{base.target} of {base.data_file}",
         "verdict": image_verdict(report),
         "facts": _facts(report),
