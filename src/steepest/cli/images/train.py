@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import typer
-
-from steepest.cli.failures import EXIT_INTERRUPTED, UsageError
-from steepest.cli.folders import (
-    CHECKPOINT,
-    REPORT,
-    RESULT,
-    check_folder,
-    default_folder,
-    forget_checkpoint,
+from steepest.cli.failures import UsageError
+from steepest.cli.folders import REPORT, check_folder, default_folder
+from steepest.cli.output import Output
+from steepest.cli.train_steps import (
+    TEST_FRACTION,
+    Stopwatch,
+    check_test_fraction,
+    command_line,
+    further_commands,
+    hand_over,
+    keep_model,
+    metrics_by_predictor,
+    open_checkpoint,
+    show_outcome,
+    versions,
 )
-from steepest.cli.output import Output, to_json
-from steepest.cli.train import CHECKPOINT_SECONDS, Stopwatch, show_scores
 from steepest.data.images import Augmentation, PreparedImages, prepare_images
 from steepest.models.images import ImageModel
 from steepest.report import Command
 from steepest.report.images import ImageReport, ImageRun, collect_images, write_image_html
 from steepest.report.images.page import image_findings, image_verdict
-from steepest.report.numbers import count, duration
-from steepest.train.checkpoint import Checkpoint
-from steepest.train.files import write_atomically
+from steepest.report.numbers import count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ImageRequest:
     output: Path | None = None
     overwrite: bool = False
     resume: bool = False
-    test_fraction: float = 0.2
+    test_fraction: float = TEST_FRACTION
     epochs: int | None = None
     seed: int = 0
     size: str | None = None
@@ -81,19 +81,12 @@ def train_images_command(request: ImageRequest, output: Output) -> None:
     the checkpoint to go on from, and ends with exit code 130.
     """
     watch = Stopwatch()
-    if not 0 < request.test_fraction < 1:
-        raise UsageError(
-            f"--test-fraction {request.test_fraction:g}: must be above 0 and below 1, such as 0.2."
-        )
+    check_test_fraction(request.test_fraction)
     sides = request.sides
     folder = request.folder
     check_folder(folder, request.overwrite, request.resume)
     prepared = _prepare(request, sides, output)
     watch.lap("reading")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not request.resume:
-        forget_checkpoint(folder)
-    checkpoint: Any = Checkpoint(folder / CHECKPOINT, None, every_seconds=CHECKPOINT_SECONDS)
     model = ImageModel.fit(
         prepared,
         network=request.network,
@@ -101,25 +94,17 @@ def train_images_command(request: ImageRequest, output: Output) -> None:
         seed=request.seed,
         augmentation=_augmentation(request, prepared),
         progress="auto" if output.is_talking else "none",
-        checkpoint=checkpoint,
+        checkpoint=open_checkpoint(folder, request.resume),
         resume=request.resume,
     )
     watch.lap("training")
-    if model.history.epochs == 0:
-        _say_how_to_resume(request, model, output)
-        raise typer.Exit(EXIT_INTERRUPTED)
-    model.save(folder)
-    if not model.history.interrupted:
-        forget_checkpoint(folder)
+    resume_line = f"{train_line(request)} --resume"
+    keep_model(model, folder, resume_line, output)
     report = _report(request, prepared, model, watch)
     write_image_html(report, folder / REPORT)
     _show(request, report, model, output)
     result = result_object(request, prepared, report, model)
-    write_atomically(folder / RESULT, to_json(result).encode())
-    output.object(result)
-    if model.history.interrupted:
-        _say_how_to_resume(request, model, output)
-        raise typer.Exit(EXIT_INTERRUPTED)
+    hand_over(result, model, folder, resume_line, output)
 
 
 def _prepare(
@@ -169,7 +154,7 @@ def _report(
             "otherwise, classes in equal shares, duplicates to the same part."
         ),
         commands=_commands(request),
-        versions=_versions(),
+        versions=versions("Pillow", "pillow"),
         seed=request.seed,
         created=f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
     )
@@ -181,22 +166,15 @@ def _report(
 
 def _commands(request: ImageRequest) -> list[Command]:
     folder = quote(str(request.folder))
-    code = f"""from steepest.models import ImageModel
-
-model = ImageModel.load({str(request.folder)!r})
-model.predict("new-photo.jpg")"""
     return [
         Command("Tell what is on new images", f"steepest predict {folder} photos -o answers.csv"),
         Command("Measure it on other images", f"steepest evaluate {folder} other-folder"),
-        Command("See what it is made of", f"steepest summary {folder}"),
-        Command("Use it from Python", code),
-        Command("Train it again, to the same bits", train_line(request, "--overwrite")),
+        *further_commands(request.folder, "ImageModel", "new-photo.jpg", train_line(request)),
     ]
 
 
-def train_line(request: ImageRequest, extra: str = "") -> str:
+def train_line(request: ImageRequest) -> str:
     """The command line of this training."""
-    words = ["steepest", "train", str(request.data)]
     named = {
         "--target": request.target,
         "--output": request.output,
@@ -204,47 +182,26 @@ def train_line(request: ImageRequest, extra: str = "") -> str:
         "--network": request.network,
         "--epochs": request.epochs,
     }
-    words += [word for name, value in named.items() if value for word in (name, str(value))]
+    words = []
     if request.flip is not None:
         words.append("--flip" if request.flip else "--no-flip")
     if not request.augment:
         words.append("--no-augment")
-    if request.test_fraction != ImageRequest.test_fraction:
-        words += ["--test-fraction", f"{request.test_fraction:g}"]
-    words += ["--seed", str(request.seed)]
-    return " ".join([*map(quote, words), *([extra] if extra else [])])
-
-
-def _versions() -> dict[str, str]:
-    packages = {"steepest": "steepest", "NumPy": "numpy", "Pillow": "pillow"}
-    found = {name: version(package) for name, package in packages.items()}
-    return {**found, "Python": platform.python_version()}
+    return command_line(request.data, named, words, request.test_fraction, request.seed)
 
 
 def _show(request: ImageRequest, report: ImageReport, model: ImageModel, output: Output) -> None:
     """Print the verdict, the metrics beside the baselines, and where things are."""
-    verdict = image_verdict(report)
-    output.line(" ".join(part for part in (verdict.sentence, verdict.caution) if part))
-    output.line()
-    show_scores(report.base, output, "test images")
-    output.line()
-    for finding in image_findings(report):
-        output.line(f"{finding.name}: {finding.text}")
-    output.line()
-    seconds = report.base.durations["training"]
-    output.line(f"model   {request.folder}  ({duration(seconds)} of training)")
-    output.line(f"report  {request.folder / REPORT}")
+    show_outcome(
+        request.folder,
+        report.base,
+        image_verdict(report),
+        image_findings(report),
+        "test images",
+        output,
+    )
     if not model.history.interrupted:
         output.line(f"next    steepest predict {quote(str(request.folder))} photos -o answers.csv")
-
-
-def _say_how_to_resume(request: ImageRequest, model: ImageModel, output: Output) -> None:
-    epochs = model.history.epochs
-    kept = f"the model of that moment is in {request.folder}" if epochs else "no model was saved"
-    output.warn(
-        f"stopped by Ctrl-C after {count(epochs, 'epoch')}; {kept}. Go on with:\n"
-        f"  {train_line(request, '--resume')}"
-    )
 
 
 def result_object(
@@ -256,7 +213,6 @@ def result_object(
     `refused` is about each file that was left out; `seconds` is by activity.
     """
     base = report.base
-    predictors = dict(zip(("network", "linear", "constant"), base.predictors, strict=True))
     return {
         "model": str(request.folder),
         "report": str(request.folder / REPORT),
@@ -272,7 +228,7 @@ def result_object(
         "epochs": model.history.epochs,
         "best_epoch": model.history.best_epoch,
         "interrupted": model.history.interrupted,
-        "metrics": {name: dict(each.metrics) for name, each in predictors.items()},
+        "metrics": metrics_by_predictor(base),
         "findings": [dataclasses.asdict(finding) for finding in image_findings(report)],
         "notes": list(prepared.notes),
         "refused": list(prepared.refused),
