@@ -16,7 +16,8 @@ from table_samples import Trained, binary, outputs, quick_fit, regression, weigh
 
 import steepest as st
 from steepest.errors import CheckpointError
-from steepest.models.tabular import TableModel, files
+from steepest.models import files
+from steepest.models.tabular import TableModel
 from steepest.train.files import checksum
 
 ELSEWHERE = """

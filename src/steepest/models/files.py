@@ -32,7 +32,7 @@ class ModelFormat:
     """What a kind of model writes into its document.
 
     Attributes:
-        kind: such as `"image_model"`.
+        kind: such as `"table_model"` or `"image_model"`.
         version: of the fields.
         keys: names of the fields, without those of the weights and the checksum.
         owner: the class, for messages.

@@ -23,8 +23,8 @@ from steepest.data.tables import (
 from steepest.data.tables.documents import as_number
 from steepest.data.tables.messages import note
 from steepest.errors import ArgumentError, CheckpointError, DataError
+from steepest.models.files import DOCUMENT, ModelFormat, read_model, write_model
 from steepest.models.tabular.features import FeatureEncoder
-from steepest.models.tabular.files import DOCUMENT, read_model, write_model
 from steepest.models.tabular.measures import table_metrics
 from steepest.models.tabular.mixture import softmax
 from steepest.models.tabular.network import MixedNetwork
@@ -32,6 +32,16 @@ from steepest.models.tabular.recipe import Recipe
 from steepest.models.tabular.training import Training
 from steepest.nn.summary import Summary
 from steepest.train.history import History
+
+FORMAT = ModelFormat(
+    "table_model",
+    1,
+    (
+        *("target", "preprocessor", "features", "recipe", "answer_range", "mixture"),
+        *("history", "settings"),
+    ),
+    "TableModel",
+)
 
 PREDICTION_ROWS = 4096
 BACK_END = "native"
@@ -228,7 +238,7 @@ class TableModel:
             "history": self.history.to_dict(),
             "settings": self.settings,
         }
-        write_model(Path(path), fields, self.network.state_dict())
+        write_model(Path(path), FORMAT, fields, self.network.state_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
@@ -238,7 +248,7 @@ class TableModel:
             CheckpointError: there is no model, or its files are damaged or do not fit together.
         """
         folder = Path(path)
-        fields, weights = read_model(folder)
+        fields, weights = read_model(folder, FORMAT)
         try:
             recipe = Recipe(**{**fields["recipe"], "betas": tuple(fields["recipe"]["betas"])})
             target = Target.from_dict(fields["target"])
