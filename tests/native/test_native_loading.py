@@ -13,6 +13,7 @@ import pytest
 from native.programs import traced_graph
 
 import steepest as st
+from steepest.kernels.tuning import FINEST
 from steepest.runtime import machine
 from steepest.runtime.executable import NativeExecutable, symbols
 from steepest.runtime.loading import RELOCATION, LoadedCode, UnknownCode
@@ -70,9 +71,9 @@ def executable() -> NativeExecutable:
 
     def function(x: st.Tensor) -> tuple[st.Tensor, ...]:
         moved = st.take(table, st.asarray([1, 0]), axis=0)
-        return x @ x.T, st.pow(x, 2.5), st.pad(st.sin(x), [(1, 1), (0, 2)]), moved
+        return (x @ x.T) @ x, st.pow(x, 2.5), st.pad(st.sin(x), [(1, 1), (0, 2)]), moved
 
-    return NativeExecutable(traced_graph(function, st.asarray(X)), threads=1)
+    return NativeExecutable(traced_graph(function, st.asarray(X)), threads=2, tuning=FINEST)
 
 
 def test_loaded_code_gives_the_same_bits(executable: NativeExecutable) -> None:
