@@ -4,6 +4,7 @@
     python -m benchmarks.contraction    matrix products of many sizes
     python -m benchmarks.import_time    how long the import takes
     python -m benchmarks.tables         quality on real tables
+    python -m benchmarks.fashion_mnist  time to accuracy on 60,000 images
 
 `command.py` is the first one's command line, `workloads/` says what is timed (one file for each
 family of networks) and `libraries/` how each library does it (one file each). `measure.py` brings
