@@ -67,8 +67,12 @@ class Recipe:
     label_smoothing: float = 0.1
 
 
-SHORT = Recipe(epochs=6, augmentation=Augmentation(flip=True, shift=2 / 28))
-LONG = Recipe(epochs=20, augmentation=Augmentation(flip=True, shift=2 / 28, cutout=0.3))
+SHORT = Recipe(epochs=8, augmentation=Augmentation(flip=True, shift=2 / 28))
+LONG = Recipe(
+    epochs=20,
+    blocks=((32, 32), (64, 64), (128, 128)),
+    augmentation=Augmentation(flip=True, shift=2 / 28, cutout=0.3),
+)
 
 
 def build_network(recipe: Recipe, nn: Any = nn) -> Any:
@@ -204,7 +208,9 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="IDX files")
-    parser.add_argument("--long", action="store_true", help="more epochs, and cut-out")
+    parser.add_argument(
+        "--long", action="store_true", help="a deeper network, more epochs, and cut-out"
+    )
     parser.add_argument("--epochs", type=int, help="passes over the images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
