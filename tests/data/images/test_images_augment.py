@@ -10,6 +10,7 @@ from PIL import Image
 from steepest.data.images import Augmentation
 from steepest.data.images.augment import beta_draws, uniform_draws
 from steepest.errors import ArgumentError
+from steepest.ops.philox import philox_blocks
 
 IMAGES = np.stack([picture(20, 16, seed) for seed in range(12)])
 PLACES = np.arange(100, 112)
@@ -93,6 +94,20 @@ def test_shifts_are_by_whole_pixels_and_leave_black() -> None:
         else:
             pytest.fail("an image is no shift of the first")
     assert seen == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def test_four_blocks_of_an_image_give_its_draws() -> None:
+    places, seed, epoch = np.array([7, 2**33 + 1]), 2**40 + 3, 5
+    draws = uniform_draws(places, seed, epoch)
+    for row, place in enumerate(places.tolist()):
+        for block in range(4):
+            counter = (place & 0xFFFFFFFF, place >> 32, epoch, block + 1)
+            words = philox_blocks(
+                tuple(np.array([each], np.uint64) for each in counter),
+                (seed & 0xFFFFFFFF, seed >> 32),
+            )
+            expected = np.concatenate(words) / 2.0**32
+            np.testing.assert_array_equal(draws[row, 4 * block : 4 * block + 4], expected)
 
 
 def test_a_quarter_turn_is_numpys() -> None:

@@ -230,18 +230,16 @@ class Augmentation:
 
 def uniform_draws(places: npt.NDArray[np.int64], seed: int, epoch: int) -> npt.NDArray[np.float64]:
     """`(n, DRAWS)` numbers from 0 to below 1 for each image of an epoch."""
-    number = np.asarray(places, np.int64).astype(np.uint64)
-    low = np.uint64(0xFFFFFFFF)
-    words: list[npt.NDArray[np.uint64]] = []
-    for block in range(DRAWS // 4):
-        counter = (
-            number & low,
-            number >> np.uint64(32),
-            np.full_like(number, epoch & 0xFFFFFFFF),
-            np.full_like(number, block + 1),
-        )
-        words += philox_blocks(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
-    return np.stack(words, axis=1).astype(np.float64) / 2.0**32
+    number = np.asarray(places, np.int64).astype(np.uint64)[:, None]
+    blocks = np.arange(1, DRAWS // 4 + 1, dtype=np.uint64)[None]
+    counter = (
+        number & np.uint64(0xFFFFFFFF),
+        number >> np.uint64(32),
+        np.array([[epoch & 0xFFFFFFFF]], np.uint64),
+        blocks,
+    )
+    words = philox_blocks(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
+    return np.stack(words, axis=2).reshape(len(number), DRAWS).astype(np.float64) / 2.0**32
 
 
 def beta_draws(uniforms: npt.NDArray[np.float64], alpha: float) -> npt.NDArray[np.float64]:
