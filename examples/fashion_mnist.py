@@ -67,11 +67,11 @@ class Recipe:
     label_smoothing: float = 0.1
 
 
-SHORT = Recipe(epochs=8, augmentation=Augmentation(flip=True, shift=2 / 28))
+SHORT = Recipe(epochs=8, augmentation=Augmentation(flip=True))
 LONG = Recipe(
     epochs=20,
     blocks=((32, 32), (64, 64), (128, 128)),
-    augmentation=Augmentation(flip=True, shift=2 / 28, cutout=0.3),
+    augmentation=Augmentation(flip=True, cutout=0.3),
 )
 
 
