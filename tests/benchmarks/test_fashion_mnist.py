@@ -74,8 +74,8 @@ def test_training_changes_images_by_seed_and_epoch_and_the_test_shows_them_as_th
     first = batches.images(places, 0)
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, batches.images(places, 0))
-    # One in eight looks the same again: mirrored alike, and nothing cut out of it in either epoch.
-    assert (first != batches.images(places, 1)).any(axis=(1, 2, 3)).mean() > 0.7
+    # Half of them are mirrored in one epoch and not in the other.
+    assert 0.25 < (first != batches.images(places, 1)).any(axis=(1, 2, 3)).mean() < 0.75
 
 
 def test_the_example_sets_images_apart_only_when_asked(folder: Path, data: PreparedImages) -> None:
