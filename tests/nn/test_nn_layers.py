@@ -113,6 +113,37 @@ def test_batch_norm(shape, options, training, dtype):
     check_module(ours, theirs, [numbers(shape, 1, dtype) + np.float32(3)], dtype=dtype)
 
 
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5, 5)], ids=str)
+def test_second_order_of_batch_norm(shape):
+    random = np.random.default_rng(0)
+    x, wanted, along = (random.standard_normal(shape) for _ in range(3))
+    weight, bias = random.standard_normal((2, 3))
+
+    def loss(x):
+        y = nn.functional.batch_norm(x, None, None, st.asarray(weight), st.asarray(bias), True)
+        return st.sum(y**3 * wanted)
+
+    found = st.grad(lambda x: st.sum(st.grad(loss)(x) * along))(st.asarray(x))
+    tensor = torch.tensor(x, requires_grad=True)
+    y = torch.nn.functional.batch_norm(
+        tensor, None, None, torch.tensor(weight), torch.tensor(bias), True
+    )
+    (first,) = torch.autograd.grad((y**3 * torch.tensor(wanted)).sum(), tensor, create_graph=True)
+    (second,) = torch.autograd.grad((first * torch.tensor(along)).sum(), tensor)
+    np.testing.assert_allclose(np.asarray(found), second.numpy(), rtol=1e-9, atol=1e-9)
+
+
+def test_batch_norm_with_wider_parameters_gives_gradients_of_each_ones_type():
+    x = st.asarray(np.random.default_rng(0).standard_normal((6, 3)).astype("float32"))
+    weight = st.asarray(np.ones(3))
+
+    def loss(x, weight):
+        return st.sum(nn.functional.batch_norm(x, None, None, weight, None, True) ** 3)
+
+    gradients = st.grad(loss, (0, 1))(x, weight)
+    assert [each.dtype for each in gradients] == [st.float32, st.float64]
+
+
 def test_batch_norm_over_several_steps():
     """Running statistics follow PyTorch's over steps, eager and compiled, in both averages."""
     for momentum in (0.1, None):

@@ -108,7 +108,10 @@ def _by_batch(
         scale = _as_channels(given["weight"], x.ndim) * inverse if "weight" in given else inverse
         along = (output_grad - level / count - found * (slope / count)) * scale
         sums = {"weight": slope, "bias": level}
-        return (along, *(_per_channel(sums[name]).astype(given[name].dtype) for name in names))
+        return (
+            along.astype(x.dtype),
+            *(_per_channel(sums[name]).astype(given[name].dtype) for name in names),
+        )
 
     @st.custom_gradient(gradient=by_two_sums)
     def normalize(x: Tensor, *affine: Tensor) -> Tensor:
