@@ -17,7 +17,7 @@ from steepest.graph.node import Graph, make_input
 from steepest.graph.types import TensorType
 from steepest.kernels.tuning import FINEST
 from steepest.runtime.executable import NativeExecutable, symbols
-from steepest.runtime.machine import host, load_code
+from steepest.runtime.machine import load_code
 
 SMALL, LARGE, BLOCKS = 1600, 400, 16
 SIZES = [1, 2, 7, 8, 16, 17, 33, 40, 48, 64, 100]
@@ -58,7 +58,7 @@ def check(program: RandomProgram) -> tuple[int, int]:
     """Run undivided on one thread, and divided as finely as can be on 2, 3 and 8."""
     whole = NativeExecutable(program.graph, threads=1)
     expected = whole(program.arrays)
-    whole.code = load_code(whole.code.code, host(), symbols())
+    whole.code = load_code(whole.code.code, whole._machine, symbols())
     whole._function = whole.code.address("run")
     for one, other in zip(whole(program.arrays), expected, strict=True):
         assert one.tobytes() == other.tobytes(), "loaded code gives other bits"
