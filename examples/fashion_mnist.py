@@ -2,7 +2,7 @@
 
     pip install steepest
     python examples/fashion_mnist.py              93 % of the test images
-    python examples/fashion_mnist.py --long       94 %
+    python examples/fashion_mnist.py --long       about 94 %
     python examples/fashion_mnist.py --validate   5,000 training images set apart and watched
 
 The four files come with Debian's package dataset-fashion-mnist; see `WHERE` for elsewhere. The
