@@ -53,9 +53,11 @@ def test_pytorch_trains_the_same_network_on_the_same_images(
     expected = twin.network.state_dict()
     found = ours.model.state_dict()
     assert list(found) == list(expected)
+    # Rounding grows over the steps, up to 0.002, and PyTorch's differs by its number of threads;
+    # without weight decay the weights differ by 0.07, and by more with any other setting.
     for name, value in expected.items():
         np.testing.assert_allclose(
-            np.asarray(found[name]), value.numpy(), rtol=2e-3, atol=2e-4, err_msg=name
+            np.asarray(found[name]), value.numpy(), rtol=2e-2, atol=2e-3, err_msg=name
         )
     last = capsys.readouterr().out.splitlines()[-1]
     assert f"{100 * ours.history['val_accuracy'][-1]:.2f} %" in last
