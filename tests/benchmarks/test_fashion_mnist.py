@@ -15,8 +15,9 @@ from examples import fashion_mnist as example
 from steepest.data.images import PreparedImages
 
 SMALL = dataclasses.replace(
-    example.SHORT, epochs=2, batch_size=16, blocks=((8,), (16,)), dropout=0.0
+    example.SHORT, epochs=2, batch_size=16, blocks=((8,), (16,)), dropout=0.0, learning_rate=0.03
 )
+"""At a rate of 0.1 rounding grows over the steps until it can be told from nothing else."""
 
 
 def write_idx(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:
@@ -53,11 +54,11 @@ def test_pytorch_trains_the_same_network_on_the_same_images(
     expected = twin.network.state_dict()
     found = ours.model.state_dict()
     assert list(found) == list(expected)
-    # Rounding grows over the steps, up to 0.002, and PyTorch's differs by its number of threads;
-    # without weight decay the weights differ by 0.07, and by more with any other setting.
+    # They differ by a hundredth of this; without weight decay by 28 times as much, and by more with
+    # any other setting.
     for name, value in expected.items():
         np.testing.assert_allclose(
-            np.asarray(found[name]), value.numpy(), rtol=2e-2, atol=2e-3, err_msg=name
+            np.asarray(found[name]), value.numpy(), rtol=2e-3, atol=2e-4, err_msg=name
         )
     last = capsys.readouterr().out.splitlines()[-1]
     assert f"{100 * ours.history['val_accuracy'][-1]:.2f} %" in last
