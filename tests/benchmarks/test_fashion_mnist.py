@@ -17,7 +17,7 @@ from steepest.data.images import PreparedImages
 SMALL = dataclasses.replace(
     example.SHORT, epochs=2, batch_size=16, blocks=((8,), (16,)), dropout=0.0, learning_rate=0.03
 )
-"""At a rate of 0.1 rounding grows over the steps until it can be told from nothing else."""
+"""At the rate of 0.1 rounding grows over the steps to the bound of the comparison below."""
 
 
 def write_idx(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:

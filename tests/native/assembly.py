@@ -11,8 +11,6 @@ FUNCTION = re.compile(r"^\s+\.type\s+(\w+),[@%]function")
 COMMENT = re.compile(r"\s+(?:#|//) .*")
 FUSED = re.compile(r"^\s+(?:vfn?m(?:add|sub)\w*p[sd]\s.*%[xyz]mm|fml[as]\s+v)")
 """A vector multiplied and added: what micro-kernels are made of."""
-RELOAD = re.compile(r"^\s+vmov[au]p[sd]\s+-?\d*\(%r[sb]p\), %[xyz]mm\d+$")
-"""A vector read from the stack into a register."""
 VECTOR = re.compile(r"%[xyz]mm\d|\b[qdv]\d")
 
 
@@ -35,17 +33,12 @@ class Loop:
 
     @property
     def spills(self) -> list[str]:
-        """The instructions that move a vector register to the stack or use one from there.
-
-        One that is only read does not count: it is the mask of a partial vector, a constant, which
-        comes from memory each turn wherever registers are too few for it.
-        """
-        found = [
+        """The instructions that move a vector register to the stack or use one from there."""
+        return [
             line
             for line in self.lines
             if VECTOR.search(line) and any(each in line for each in self.frame)
         ]
-        return [] if len(found) == 1 and RELOAD.match(found[0]) else found
 
 
 def innermost_loops(assembly: str) -> list[Loop]:

@@ -98,7 +98,7 @@ def test_instructions_are_the_machines_own(machine: Machine) -> None:
     random = np.random.default_rng(0)
     arrays = [random.normal(size=(40, 40)).astype("float32") for _ in range(2)]
     graph = one_node(REGISTRY["contract"], arrays, {"spec": "ij,jk->ik"})
-    text = NativeExecutable(graph, machine=machine).code.assembly_of()
+    text = NativeExecutable(graph, machine=machine).stages()["assembly"]
     assert "zmm" not in text
     assert ("ymm" in text) == (machine is AVX2)
     assert ("vfmadd" in text) == (machine is AVX2)

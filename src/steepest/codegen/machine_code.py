@@ -17,10 +17,12 @@ LIBRARY_FUNCTION = re.compile(
 
 
 class MachineCode:
-    """Compiled functions, held in memory as long as this object lives.
+    """Compiled functions, which LLVM loads when the first one is asked for.
+
+    They are held in memory as long as this object lives.
 
     Attributes:
-        code: the object file that they were loaded from.
+        code: the object file that they are loaded from.
     """
 
     code: bytes
@@ -53,7 +55,7 @@ class MachineCode:
         _free(passes)
         self._module = parsed
         self.code = bytes(handle.emit_object(parsed))
-        self._load()
+        self._engine: Any = None
 
     @classmethod
     def loaded(cls, code: bytes, machine: Machine, symbols: dict[str, int]) -> MachineCode:
@@ -64,7 +66,7 @@ class MachineCode:
         made._machine = machine
         made._module = None
         made.code = code
-        made._load()
+        made._engine = None
         return made
 
     def _load(self) -> None:
@@ -79,6 +81,8 @@ class MachineCode:
 
     def address(self, name: str) -> int:
         """The address of a function."""
+        if self._engine is None:
+            self._load()
         return int(self._engine.get_function_address(name))
 
     def function(self, name: str, kind: Any) -> Any:

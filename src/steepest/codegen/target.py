@@ -109,14 +109,6 @@ def target_machine(machine: Machine) -> Any:
     if machine.triple != llvm.get_default_triple():
         initialize_all()
     target = llvm.Target.from_triple(machine.triple)
-    # The loader maps code and constants apart. Where more than 2 GB of other mappings lie between
-    # them, as in a process with a large file mapped, x86's small model cannot reach, and the loader
-    # ends the process. On ARM llvmlite's loader maps both in one piece.
-    is_x86 = machine.triple.startswith("x86_64")
     return target.create_target_machine(
-        cpu=machine.name,
-        features=machine.features,
-        opt=3,
-        reloc="static" if is_x86 else "pic",
-        codemodel="large" if is_x86 else "small",
+        cpu=machine.name, features=machine.features, opt=3, reloc="pic", codemodel="small"
     )

@@ -118,7 +118,7 @@ class NativeExecutable:
         _, _, plan, module = self._emit()
         compiled = MachineCode(module, self._machine, symbols())
         cache.store(name, plan.as_json(), compiled.code)
-        return plan, compiled
+        return plan, load_code(compiled.code, self._machine, symbols())
 
     def _emit(self) -> tuple[Builder, Schedule, Plan, Module]:
         """Every stage from the graph to the module that LLVM compiles."""

@@ -1,17 +1,18 @@
 """Machine code from an object file to memory, without the compiler that made it.
 
-Loading LLVM takes longer than all else that a program whose code is on disk needs before its first
-step. An object file of x86-64 Linux is simple enough: sections are copied into one piece of memory,
-and the places that name an address are filled in (System V ABI, AMD64 supplement, section 4.4).
-Other machines' files are left to LLVM's own loader.
+A program whose code is on disk needs no LLVM then, which takes long to load. And all sections lie
+in one piece of memory, where LLVM's loader maps them apart: with gigabytes of other mappings
+between them, places of 32 bits do not reach, and it ends the process. An object file of x86-64
+Linux is simple enough: sections are copied, and the places that name an address are filled in
+(System V ABI, AMD64 supplement, section 4.4). Other machines' files are left to LLVM's loader.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import mmap
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -49,8 +50,15 @@ CONTENT, SYMBOLS, RELOCATIONS, ZEROS = 1, 2, 4, 8
 """Kinds of sections."""
 IN_MEMORY = 2
 """The flag of sections that a program needs while it runs."""
-ABSOLUTE, RELATIVE_32, CALL_32, RELATIVE_64 = 1, 2, 4, 24
-"""Kinds of places to fill in: with an address, or with the distance to one."""
+ABSOLUTE, RELATIVE_64 = 1, 24
+REACHING_32 = (2, 4)
+"""Kinds of places to fill in: with an address, or with the distance to one, in 64 or 32 bits."""
+BY_ADDRESS = (9, 41, 42)
+"""Kinds of places to fill in with the distance to where an address stands."""
+JUMP = b"\xff\x25\x02\x00\x00\x00\x90\x90"
+"""Jump to the address that stands behind this: other code may be out of reach of 32 bits."""
+STUB = 16
+"""Bytes of a jump and its address."""
 OUTSIDE, FIXED = 0, 0xFFF1
 """Sections of symbols that other code has, or that are plain numbers."""
 
@@ -116,6 +124,8 @@ class LoadedCode:
                 align = max(int(section["align"]), 1)
                 self._bases[number] = -(-end // align) * align
                 end = self._bases[number] + int(section["size"])
+        self._find_stubs(-(-end // STUB) * STUB)
+        end = max([end, *(place + STUB for place in self._stubs.values())])
         self._memory = mmap.mmap(-1, max(end, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         for number, base in self._bases.items():
@@ -123,6 +133,24 @@ class LoadedCode:
             if section["kind"] == CONTENT:
                 first, size = int(section["offset"]), int(section["size"])
                 self._memory[base : base + size] = self.code[first : first + size]
+
+    def _find_stubs(self, place: int) -> None:
+        """Where an address stands for code that looks it up or cannot reach it, by the symbol."""
+        self._stubs: dict[int, int] = {}
+        for _, relocations in self._relocations():
+            for each in relocations:
+                symbol, kind = int(each["symbol"]), int(each["kind"])
+                is_far = kind in REACHING_32 and self._symbols[symbol]["section"] == OUTSIDE
+                if (is_far or kind in BY_ADDRESS) and symbol not in self._stubs:
+                    self._stubs[symbol] = place + STUB * len(self._stubs)
+
+    def _relocations(self) -> Iterator[tuple[int, np.ndarray]]:
+        """For each section in memory, where it lies and the places to fill in."""
+        for section in self._sections[self._sections["kind"] == RELOCATIONS]:
+            base = self._bases.get(int(section["info"]))
+            # What debuggers and unwinders read is not in memory.
+            if base is not None:
+                yield base, self._table(section, RELOCATION)
 
     def _fill_in(self, symbols: dict[str, int]) -> None:
         """Write the addresses that the code names into their places."""
@@ -132,17 +160,23 @@ class LoadedCode:
             for name, found in zip(self._names, addresses, strict=True)
             if name and found is not None
         }
-        for section in self._sections[self._sections["kind"] == RELOCATIONS]:
-            base = self._bases.get(int(section["info"]))
-            if base is None:
-                continue  # What debuggers and unwinders read is not in memory.
-            for each in self._table(section, RELOCATION):
-                target = addresses[int(each["symbol"])]
-                if target is None:
-                    raise UnknownCode(f"no address of {self._names[int(each['symbol'])]!r}")
-                self._write(
-                    base + int(each["place"]), int(each["kind"]), target + int(each["addend"])
-                )
+        for base, relocations in self._relocations():
+            for each in relocations:
+                target = self._target(each, addresses)
+                place, kind = base + int(each["place"]), int(each["kind"])
+                self._write(place, kind, target + int(each["addend"]))
+
+    def _target(self, relocation: Any, addresses: list[int | None]) -> int:
+        """The address that a place is filled in with or by."""
+        symbol = int(relocation["symbol"])
+        target, stub = addresses[symbol], self._stubs.get(symbol)
+        if target is None:
+            raise UnknownCode(f"no address of {self._names[symbol]!r}")
+        if stub is None or int(relocation["kind"]) == ABSOLUTE:
+            return target
+        self._memory[stub : stub + STUB] = JUMP + target.to_bytes(8, "little")
+        jumps = int(relocation["kind"]) not in BY_ADDRESS
+        return self._start + stub + (0 if jumps else len(JUMP))
 
     def _address_of(self, number: int, symbols: dict[str, int]) -> int | None:
         symbol, name = self._symbols[number], self._names[number]
@@ -155,11 +189,11 @@ class LoadedCode:
         return None if base is None else self._start + base + int(symbol["value"])
 
     def _write(self, place: int, kind: int, value: int) -> None:
-        if kind in (RELATIVE_32, CALL_32, RELATIVE_64):
+        if kind in (*REACHING_32, *BY_ADDRESS, RELATIVE_64):
             value -= self._start + place
         elif kind != ABSOLUTE:
             raise UnknownCode(f"a place of kind {kind}")
-        size = 4 if kind in (RELATIVE_32, CALL_32) else 8
+        size = 8 if kind in (ABSOLUTE, RELATIVE_64) else 4
         try:
             self._memory[place : place + size] = value.to_bytes(size, "little", signed=value < 0)
         except OverflowError:

@@ -52,7 +52,7 @@ def _description() -> str | None:
 
 
 def load_code(code: bytes, machine: Machine, symbols: dict[str, int]) -> Code:
-    """Machine code that was made before, ready to run.
+    """An object file as machine code that is ready to run.
 
     Args:
         code: the object file.

@@ -66,7 +66,7 @@ def native_for(machine: Machine) -> Code:
 
     made = MachineCode(text, machine, {})
     cache.store(entry, {}, made.code)
-    return made
+    return load_code(made.code, machine, {})
 
 
 def _platform_file(machine: Machine) -> str | None:
