@@ -161,8 +161,9 @@ from steepest.array.sorting import (
 )
 from steepest.array.tensor import Tensor
 from steepest.autodiff.check import check_gradients
-from steepest.autodiff.custom import checkpoint, custom_gradient
+from steepest.autodiff.custom import custom_gradient
 from steepest.autodiff.modes import enable_grad, is_grad_enabled, no_grad
+from steepest.autodiff.recompute import checkpoint
 from steepest.autodiff.transforms import grad, jvp, value_and_grad, vjp
 from steepest.compile import compile
 from steepest.graph.dtypes import (

@@ -35,7 +35,7 @@ from steepest.trace.containers import Structure, flatten, unflatten
 from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
 from steepest.trace.state import state
-from steepest.trace.value import Value, check_assignment
+from steepest.trace.value import Value, before_change, take_over
 
 Executable = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 BackEnd = Callable[[Graph], Executable]
@@ -291,8 +291,8 @@ class Program:
     def run(self, arguments: Sequence[Value]) -> Any:
         """Run on the tensors of a call: update the state, and return the results."""
         traced = self.traced
-        if traced.assigned:
-            check_assignment(traced.assigned[0])
+        for target in traced.assigned:
+            before_change(target)
         sources = traced.inputs(arguments)
         before = [source._stored() for source in sources]
         held = None if self._may_overwrite else list(before)
@@ -310,8 +310,7 @@ class Program:
         if state.gradients_enabled and any(source._requires_grad for source in sources):
             outputs = differentiable(traced, sources, outputs)
         for target, array in zip(traced.assigned, new_state, strict=True):
-            target._array = array
-            target._version += 1
+            take_over(target, array)
         traced.finish_gradients(arguments, outputs[state_end:])
         remaining = iter(outputs)
         leaves = [next(remaining) if leaf is TENSOR else leaf for leaf in self._leaves]
@@ -319,12 +318,17 @@ class Program:
 
     @property
     def runs_steps(self) -> bool:
-        """Whether the executable can run many steps by itself."""
+        """Whether the executable can run many steps by itself.
+
+        It keeps no state from between them, which a function that runs twice needs.
+        """
         traced = self.traced
         can_run = getattr(self._executable, "runs_steps", None)
         gradients = [*traced.gradients_in, *traced.gradients_out]
         return (
             can_run is not None
+            and state.first_run is None
+            and state.second_run is None
             and self._may_overwrite
             and not gradients
             and can_run(traced.result_count)
@@ -357,8 +361,6 @@ class Program:
     ) -> list[np.ndarray]:
         """Run some steps in one native call; state is set whatever happens."""
         traced = self.traced
-        if traced.assigned:
-            check_assignment(traced.assigned[0])
         batch = [
             Value._from_storage(array[rows[0]], node.type)
             for array, node in zip(data.values(), traced.graph.inputs, strict=False)
@@ -367,8 +369,7 @@ class Program:
         steps = executable.run_steps(arrays, data, rows)
         held = dict(traced.graph.updates)
         for number, target in enumerate(traced.assigned, start=traced.result_count):
-            target._array = steps.updated[held[number]]
-            target._version += 1
+            take_over(target, steps.updated[held[number]])
         traced.finish_gradients(batch, [])
         if steps.fault:
             failed = [array[rows[steps.done]] for array in data.values()]

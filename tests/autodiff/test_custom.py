@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from evaluated import assert_same_bits, compiled
+from evaluated import compiled
 
 import steepest as st
-from steepest import nn
 from steepest.errors import GradientError, ShapeError
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -183,153 +180,3 @@ def test_stop_gradient(wrap: Wrap) -> None:
     second = st.grad(lambda x: st.sum(st.grad(function)(x)))
     assert wrap(second)(array(3.0)).tolist() == [0.0]
     assert wrap(lambda x: st.jvp(st.stop_gradient, [x], [x])[1])(array(3.0)).tolist() == [0.0]
-
-
-def chain(x: st.Tensor) -> st.Tensor:
-    return st.sin(st.exp(st.tanh(x)))
-
-
-@BOTH
-def test_checkpoint_changes_no_bit(wrap: Wrap) -> None:
-    x = array(0.1, -0.5, 1.2)
-
-    def orders(function: Any) -> Any:
-        first = st.grad(lambda x: st.sum(function(x)))
-        second = st.grad(lambda x: st.sum(first(x) ** 2))
-        third = st.grad(lambda x: st.sum(second(x)))
-        return lambda x: [function(x), first(x), second(x), third(x), *st.jvp(function, [x], [x])]
-
-    assert_same_bits(wrap(orders(st.checkpoint(chain)))(x), orders(chain)(x))
-
-
-@BOTH
-def test_checkpoint_with_parameters_from_outside(wrap: Wrap) -> None:
-    st.random.seed(1)
-    layer = nn.Linear(3, 3)
-    x = st.asarray(np.ones((2, 3), "float32"))
-
-    def gradients(forward: Any) -> Any:
-        def step(x: st.Tensor) -> Any:
-            for parameter in layer.parameters():
-                parameter.grad = None
-            leaf = st.Tensor(x, requires_grad=True)
-            st.sum(forward(st.tanh(forward(leaf)))).backward()
-            return [leaf.grad, *(parameter.grad for parameter in layer.parameters())]
-
-        return step
-
-    assert_same_bits(wrap(gradients(st.checkpoint(layer)))(x), gradients(layer)(x))
-
-
-@BOTH
-def test_checkpoint_of_containers_and_several_results(wrap: Wrap) -> None:
-    def function(tree: dict[str, st.Tensor], y: st.Tensor) -> Any:
-        return {"product": tree["x"] * y, "index": st.argmax(tree["x"]), "same": y}
-
-    def loss(function: Any) -> Any:
-        def total(x: st.Tensor, y: st.Tensor) -> st.Tensor:
-            found = function({"x": x}, y)
-            return st.sum(found["product"] ** 2) + st.sum(found["same"])
-
-        return st.grad(total, argnums=(0, 1))
-
-    x, y = array(1.0, 2.0), array(3.0, 4.0)
-    assert_same_bits(wrap(loss(st.checkpoint(function)))(x, y), loss(function)(x, y))
-
-
-def test_checkpoint_runs_the_function_once_more_and_only_then() -> None:
-    runs = []
-
-    def counted(x: st.Tensor, y: st.Tensor) -> st.Tensor:
-        runs.append("run")
-        return x * y
-
-    x, y = (st.Tensor([2.0], requires_grad=True) for _ in range(2))
-    loss = st.sum(st.checkpoint(counted)(x, y))
-    assert len(runs) == 1
-    loss.backward()
-    assert len(runs) == 2  # once for both arguments
-    with st.no_grad():
-        st.checkpoint(counted)(x, y)
-    assert len(runs) == 3
-
-
-def test_checkpoint_keeps_nothing() -> None:
-    made: list[weakref.ref[Any]] = []
-
-    def watched(x: st.Tensor) -> st.Tensor:
-        middle = st.exp(x)
-        made.append(weakref.ref(middle))
-        return st.sum(middle * middle)
-
-    x = st.Tensor([1.0, 2.0], requires_grad=True)
-    loss = st.checkpoint(watched)(x)
-    gc.collect()
-    assert made[0]() is None
-    loss.backward()
-    gc.collect()
-    assert [each() for each in made] == [None, None]
-    np.testing.assert_allclose(x.grad.numpy(), 2 * np.exp(2 * np.array([1.0, 2.0])), rtol=1e-6)
-
-
-def test_recomputation_is_not_merged_with_the_first_run() -> None:
-    """Otherwise a compiled checkpoint would save nothing: exp stands twice in the program."""
-    plain = compiled(st.grad(lambda x: st.sum(chain(x))))
-    saving = compiled(st.grad(lambda x: st.sum(st.checkpoint(chain)(x)) ** 2))
-    assert plain.stages(array(1.0))["merge_equal_nodes"].count("= exp(") == 1
-    assert saving.stages(array(1.0))["merge_equal_nodes"].count("= exp(") == 2
-
-
-CHANGED = (
-    "assign: a checkpointed function runs twice, so it cannot change a tensor {kind} (drawing "
-    "random numbers changes a counter). Draw outside of it and pass the numbers in, or leave out "
-    "the checkpoint. At test_custom.py:{line}."
-)
-
-
-@BOTH
-def test_checkpoint_must_not_draw_random_numbers(wrap: Wrap) -> None:
-    line = here() + 1
-    noisy = st.checkpoint(lambda x: x * st.random.uniform((2,)))
-    with pytest.raises(GradientError) as caught:
-        wrap(noisy)(st.ones(2))
-    assert str(caught.value) == CHANGED.format(kind="int64[]", line=line)
-    with st.no_grad():
-        assert wrap(noisy)(st.ones(2)).shape == (2,)
-
-
-def test_checkpoint_must_not_assign() -> None:
-    state = st.zeros(2)
-
-    def remember(x: st.Tensor) -> st.Tensor:
-        state.assign(x)
-        return x * 2
-
-    with pytest.raises(GradientError) as caught:
-        st.checkpoint(remember)(st.ones(2))
-    assert str(caught.value) == CHANGED.format(kind="float32[2]", line=here() - 5)
-    state.assign(st.ones(2))  # allowed again
-
-
-def test_checkpoint_must_not_run_a_program_that_draws() -> None:
-    noisy = compiled(lambda x: x * st.random.uniform((2,)))
-    noisy(st.ones(2))
-    with pytest.raises(GradientError, match="a checkpointed function runs twice"):
-        st.checkpoint(noisy)(st.ones(2))
-
-
-@BOTH
-def test_checkpoint_within_checkpoint(wrap: Wrap) -> None:
-    nested = st.checkpoint(lambda x: st.checkpoint(chain)(x) * st.checkpoint(chain)(x * 2))
-    plain = lambda x: chain(x) * chain(x * 2)  # noqa: E731
-    x = array(0.3, 0.4)
-    found = wrap(st.grad(lambda x: st.sum(nested(x))))(x)
-    assert_same_bits([found], [st.grad(lambda x: st.sum(plain(x)))(x)])
-
-
-def test_checkpoint_of_a_parameter_changed_in_between() -> None:
-    weight = st.Tensor([2.0], requires_grad=True)
-    loss = st.sum(st.checkpoint(lambda x: x * weight)(st.Tensor([3.0], requires_grad=True)))
-    weight.assign(st.ones(1))
-    with pytest.raises(GradientError, match="was changed by assign"):
-        loss.backward()

@@ -198,7 +198,7 @@ def clone(value: Value) -> Value:
     if value.is_symbolic or state.trace is not None:
         return identity(value)
     copied = identity(value) if value._requires_grad else value._detached()
-    copied._array = value._array.copy()
+    copied._array = value._stored().copy()
     return copied
 
 

@@ -15,7 +15,7 @@ from steepest.ops import indexing, movement
 from steepest.ops.elementwise.selection import identity
 from steepest.trace.origin import located
 from steepest.trace.state import state
-from steepest.trace.value import Value
+from steepest.trace.value import Value, before_change, take_over
 
 if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
@@ -253,7 +253,8 @@ def set_item(x: Value, key: Any, update: Any) -> None:
     _check_no_history(x, value)
     parts = key if isinstance(key, tuple) else (key,)
     numpy_key = tuple(part._stored() if isinstance(part, Value) else part for part in parts)
-    changed = x._array.copy()
+    before_change(x)
+    changed = x._stored().copy()
     try:
         changed[numpy_key] = value._stored()
     except IndexError as error:
@@ -264,8 +265,7 @@ def set_item(x: Value, key: Any, update: Any) -> None:
                 f"x[...] = y: y {shape_of(value)} does not fit x[...] {changed[numpy_key].shape}."
             )
         ) from error
-    x._array = changed
-    x._version += 1
+    take_over(x, changed)
 
 
 def _check_no_history(x: Value, update: Value) -> None:

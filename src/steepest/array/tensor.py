@@ -24,7 +24,7 @@ from steepest.graph.types import TensorType
 from steepest.ops import movement
 from steepest.trace.origin import located
 from steepest.trace.state import state
-from steepest.trace.value import Value, assign
+from steepest.trace.value import Value, assign, at_this_point
 
 
 def _operator(function: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
@@ -61,7 +61,7 @@ class Tensor(Value):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
-        source = creation.asarray(data, dtype=dtype)
+        source = at_this_point(creation.asarray(data, dtype=dtype))
         self._set(source._array, source._type)
         self._node = source._node
         self._trace = source._trace

@@ -1,19 +1,16 @@
-"""Functions with a gradient rule of their own, and ones computed again to save memory."""
+"""Functions with a gradient rule of their own."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
-from steepest.autodiff.modes import enable_grad, no_assignment, no_grad
-from steepest.autodiff.reverse import OutputGrads, as_tensor, reverse_arrived
+from steepest.autodiff.modes import enable_grad, no_grad
+from steepest.autodiff.reverse import OutputGrads, as_tensor
 from steepest.errors import GradientError, ShapeError
 from steepest.graph.node import next_serial
-from steepest.graph.types import TensorType
 from steepest.ops.control import custom_gradient as custom_gradient_primitive
-from steepest.ops.elementwise.selection import barrier
 from steepest.trace.containers import Structure, flatten, unflatten
 from steepest.trace.origin import located
 from steepest.trace.state import state
@@ -66,7 +63,7 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
                 listed = found if isinstance(found, tuple | list) else (found,)
                 return _checked(listed, operands, function.__name__)
 
-            return _attach(all_at_once(find), inputs, outputs, structure)
+            return attach(all_at_once(find), inputs, outputs, structure)
 
         return call
 
@@ -114,56 +111,6 @@ def all_at_once(
     return rule
 
 
-def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep nothing of `function` for the backward pass, but compute it again there.
-
-    It trades time (one more forward pass) for memory. The function takes and returns tensors in
-    nested containers. It must not assign to tensors or draw random numbers (GradientError), since
-    its second run would differ from the first.
-    """
-
-    @functools.wraps(function)
-    def call(*arguments: Any) -> Any:
-        leaves, argument_structure = flatten(arguments)
-        started = next_serial()
-        inputs = [as_tensor(leaf) for leaf in leaves]
-        with no_assignment() if state.gradients_enabled else nullcontext(), enable_grad():
-            result = function(*unflatten(argument_structure, inputs))
-        outputs, structure = flatten(result)
-        operands = inputs + outside_tensors(outputs, inputs, started)
-        outputs = [output._detached() for output in outputs]
-        rerun = _rerun(function, argument_structure, len(inputs))
-        return _attach(all_at_once(rerun), operands, outputs, structure)
-
-    return call
-
-
-def _rerun(
-    function: Callable[..., Any], structure: Structure, input_count: int
-) -> Callable[..., Sequence[Value | None]]:
-    """The gradients of a checkpointed function, found by computing it again."""
-
-    def find(
-        output_grads: OutputGrads, _: Sequence[Value], operands: Sequence[Value]
-    ) -> Sequence[Value | None]:
-        with enable_grad():
-            inputs = [_barred(each) for each in operands[:input_count]]
-            outputs = flatten(function(*unflatten(structure, inputs)))[0]
-        return reverse_arrived(outputs, output_grads, [*inputs, *operands[input_count:]])
-
-    return find
-
-
-def _barred(operand: Value) -> Value:
-    """The same numbers behind a barrier, so that no pass merges the two computations."""
-    assert isinstance(operand._type, TensorType)
-    if not operand._type.dtype.is_differentiable:
-        return operand
-    barred = barrier(operand)
-    barred._requires_grad = operand._requires_grad
-    return barred
-
-
 def outside_tensors(outputs: Sequence[Value], inputs: Sequence[Value], started: int) -> list[Value]:
     """Tensors that require a gradient, which `outputs` use and which are no input.
 
@@ -185,7 +132,7 @@ def outside_tensors(outputs: Sequence[Value], inputs: Sequence[Value], started: 
     return found
 
 
-def _attach(
+def attach(
     rule: Callable[..., Any],
     inputs: Sequence[Value],
     outputs: Sequence[Value],

@@ -30,17 +30,6 @@ def enable_grad() -> Iterator[None]:
         state.gradients_enabled = before
 
 
-@contextmanager
-def no_assignment() -> Iterator[None]:
-    """Refuse `assign` inside this block, which a checkpointed function runs again later."""
-    before = state.assignment_allowed
-    state.assignment_allowed = False
-    try:
-        yield
-    finally:
-        state.assignment_allowed = before
-
-
 def is_grad_enabled() -> bool:
     """Whether operations are recorded for differentiation at this point."""
     return state.gradients_enabled

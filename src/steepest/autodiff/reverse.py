@@ -14,8 +14,7 @@ from steepest.graph.types import TensorType
 from steepest.ops.control import item
 from steepest.ops.elementwise.arithmetic import add
 from steepest.trace.origin import located, origin_of
-from steepest.trace.state import state
-from steepest.trace.value import Record, Value
+from steepest.trace.value import Record, Value, at_this_point
 
 
 def reverse(
@@ -159,7 +158,7 @@ def _accumulate(gradients: dict[int, Any], value: Value, contribution: Value) ->
 def as_tensor(argument: Any) -> Value:
     """Return a tensor as it is at this point of the program; an array or number becomes one."""
     value = argument if isinstance(argument, Value) else Value.result_class(argument)  # type: ignore[call-arg]
-    return state.trace.read(value) if state.trace is not None else value
+    return at_this_point(value)
 
 
 def ones_like(value: Value) -> Value:

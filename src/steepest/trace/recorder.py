@@ -51,13 +51,16 @@ class Trace:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Record every operation of this thread until the block ends."""
-        before = state.trace
-        state.trace = self
+        """Record every operation of this thread until the block ends.
+
+        If a function is running that runs twice, that concerns the program's own runs, not this.
+        """
+        before = state.trace, state.first_run, state.second_run
+        state.trace, state.first_run, state.second_run = self, None, None
         try:
             yield
         finally:
-            state.trace = before
+            state.trace, state.first_run, state.second_run = before
 
     def argument(self, name: str, value: Value) -> Value:
         """Make the stand-in for a tensor argument; a tensor given twice has one stand-in."""
@@ -70,6 +73,13 @@ class Trace:
 
     def read(self, value: Value) -> Value:
         """Return the symbolic value that `value` has at this point of the program."""
+        now = value if state.second_run is None else state.second_run.read(value)
+        found = self._read(now)
+        if state.first_run is not None:
+            state.first_run.note_use(value, found)
+        return found
+
+    def _read(self, value: Value) -> Value:
         self._pin(value)
         found = self._current.get(id(value))
         if found is not None:

@@ -9,6 +9,7 @@ from steepest.graph.types import Origin
 
 if TYPE_CHECKING:
     from steepest.trace.recorder import Trace
+    from steepest.trace.runs import FirstRun, SecondRun
 
 
 class RecordingState(threading.local):
@@ -17,7 +18,8 @@ class RecordingState(threading.local):
     Attributes:
         trace: the trace that records a graph; `None` when operations run at once.
         gradients_enabled: whether operations are recorded for `backward`.
-        assignment_allowed: whether tensors may change; not in a function that will run again.
+        first_run: notes what a function uses that will run again (see `trace.runs`).
+        second_run: what tensors stand for in a function that runs again.
         scopes: the layers being called, outermost first.
         origin: the line to give to every operation, during a backward pass.
     """
@@ -25,7 +27,8 @@ class RecordingState(threading.local):
     def __init__(self) -> None:
         self.trace: Trace | None = None
         self.gradients_enabled = True
-        self.assignment_allowed = True
+        self.first_run: FirstRun | None = None
+        self.second_run: SecondRun | None = None
         self.scopes: list[str] = []
         self.origin: Origin | None = None
 

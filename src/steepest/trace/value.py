@@ -133,9 +133,10 @@ class Value:
             TraceError: a trace is running, in which this value has none yet or may change; or the
                 value was made by one that has ended.
         """
-        if self._array is None and state.trace is None:
-            raise TraceError(located(leaked_message(self)))
-        if self._array is None or state.trace is not None:
+        value = self if state.trace is not None else at_this_point(self)
+        if value._array is None and state.trace is None:
+            raise TraceError(located(leaked_message(value)))
+        if value._array is None or state.trace is not None:
             raise TraceError(
                 located(
                     f"a tensor {self._type} has no numbers inside steepest.compile, where the "
@@ -143,14 +144,17 @@ class Value:
                     f"or use steepest.where instead of a Python branch."
                 )
             )
-        return self._array
+        return value._array
 
     def _detached(self) -> Value:
         """The same numbers without history: inside a trace, those of this point of the program."""
-        current = self if state.trace is None else state.trace.read(self)
-        value = self._from_storage(current._array, current._type)
-        value._node = current._node
-        value._trace = current._trace
+        return at_this_point(self)._without_history()
+
+    def _without_history(self) -> Value:
+        """A new value of the same numbers, or the same place in the graph."""
+        value = self._from_storage(self._array, self._type)
+        value._node = self._node
+        value._trace = self._trace
         return value
 
     def _apply_items(self) -> tuple[Value, ...]:
@@ -173,6 +177,18 @@ class Value:
     @staticmethod
     def _zeros(shape: Shape, dtype: DType) -> Value:
         return Value._full(shape, 0, dtype)
+
+
+def at_this_point(value: Value) -> Value:
+    """What a tensor stands for now: in a trace, or in a function that runs twice (`trace.runs`)."""
+    if state.trace is not None:
+        return state.trace.read(value)
+    if state.second_run is None and state.first_run is None:
+        return value
+    now = value if state.second_run is None else state.second_run.read(value)
+    if state.first_run is not None:
+        state.first_run.note_use(value, now)
+    return now
 
 
 def leaked_message(value: Value) -> str:
@@ -206,8 +222,8 @@ def apply(op: Primitive, operands: Sequence[Value], static: Mapping[str, Any]) -
         One value, or a tuple when the operation makes several.
     """
     trace = state.trace
-    if trace is not None:
-        operands = [trace.read(operand) for operand in operands]
+    if trace is not None or state.first_run is not None or state.second_run is not None:
+        operands = [at_this_point(operand) for operand in operands]
     types = [operand._type for operand in operands]
     try:
         result_type = op.infer(*types, **static)
@@ -277,7 +293,8 @@ def assign(target: Value, source: Value) -> None:
 
     Raises:
         ShapeError: shape or data type differ.
-        GradientError: the target was computed from others, or the assigning function runs twice.
+        GradientError: the target was computed from others; or it requires a gradient, and the
+            assigning function will run again (see `checkpoint`).
     """
     if target._type != source._type:
         raise ShapeError(
@@ -287,21 +304,38 @@ def assign(target: Value, source: Value) -> None:
         raise GradientError(
             located("assign: the target was computed from others; assign to its detach() instead.")
         )
-    check_assignment(target)
-    if state.trace is not None:
+    before_change(target)
+    if state.second_run is not None:
+        state.second_run.change(target, source._detached())
+    elif state.trace is not None:
         state.trace.assign(target, source)
+    else:
+        take_over(target, source._stored())
+
+
+def before_change(target: Value) -> None:
+    """Note that a tensor is about to change, in a function that will run again.
+
+    Raises:
+        GradientError: the tensor requires a gradient, which would belong to its new numbers.
+    """
+    if state.first_run is None:
         return
-    target._array = source._stored()
-    target._version += 1
-
-
-def check_assignment(target: Value) -> None:
-    """Raise GradientError within a function that runs twice (see `checkpoint`)."""
-    if not state.assignment_allowed:
+    if target._requires_grad:
         raise GradientError(
             located(
                 f"assign: a checkpointed function runs twice, so it cannot change a tensor "
-                f"{target._type} (drawing random numbers changes a counter). Draw outside of it "
-                f"and pass the numbers in, or leave out the checkpoint."
+                f"{target._type} that requires a gradient. Change it outside, or leave out the "
+                f"checkpoint."
             )
         )
+    state.first_run.note_change(target, at_this_point(target))
+
+
+def take_over(target: Value, array: Any) -> None:
+    """Let a tensor hold other stored numbers; in a second run, for that run alone."""
+    if state.second_run is not None:
+        state.second_run.change(target, Value._from_storage(array, target._type))
+        return
+    target._array = array
+    target._version += 1
