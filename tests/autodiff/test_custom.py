@@ -180,3 +180,20 @@ def test_stop_gradient(wrap: Wrap) -> None:
     second = st.grad(lambda x: st.sum(st.grad(function)(x)))
     assert wrap(second)(array(3.0)).tolist() == [0.0]
     assert wrap(lambda x: st.jvp(st.stop_gradient, [x], [x])[1])(array(3.0)).tolist() == [0.0]
+
+
+@BOTH
+def test_a_rule_that_uses_the_output_is_differentiated_in_turn(wrap: Wrap) -> None:
+    """Both uses of the output count: the function's own, and that in the rule."""
+    exp = st.custom_gradient(gradient=lambda output_grad, output, x: output_grad * output)(  # noqa: ARG005
+        lambda x: st.exp(x)
+    )
+
+    def orders(function: Callable[..., Any]) -> Callable[..., Any]:
+        first = st.grad(lambda x: st.sum(function(x) ** 2))
+        second = st.grad(lambda x: st.sum(first(x)))
+        return lambda x: [first(x), second(x), st.grad(lambda x: st.sum(second(x)))(x)]
+
+    x = array(0.3, -0.2)
+    for found, order in zip(wrap(orders(exp))(x), (1, 2, 3), strict=True):
+        np.testing.assert_allclose(found.numpy(), 2**order * np.exp(2 * x.numpy()), rtol=1e-14)

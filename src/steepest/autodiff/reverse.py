@@ -86,8 +86,10 @@ def _push(value: Value, record: Record, gradient: Any, gradients: dict[int, Any]
     """Add what `value` passes on to the gradients of the operands it came from."""
     record.check_unchanged()
     if record.op is item:
+        # A rule that uses the outputs takes them from the whole value anew.
         parts = gradients.setdefault(id(record.operands[0]), {})
-        parts[record.static["index"]] = gradient
+        index = record.static["index"]
+        parts[index] = add(parts[index], gradient) if index in parts else gradient
         return
     output: Any = value
     if isinstance(value._type, tuple):

@@ -1,7 +1,8 @@
 """Linear algebra: the `linalg` extension of the array API standard.
 
 What is made of primitives (`norms`, `matrices`, products) can be differentiated and compiled.
-Decompositions run eagerly through NumPy and refuse both with a clear error.
+Decompositions and `systems` run eagerly through NumPy: they have gradients, and refuse compiling
+with a clear error.
 """
 
 from steepest.array.linalg.decompositions import (
@@ -9,17 +10,14 @@ from steepest.array.linalg.decompositions import (
     det,
     eigh,
     eigvalsh,
-    inv,
     matrix_rank,
-    pinv,
     qr,
-    slogdet,
-    solve,
     svd,
     svdvals,
 )
 from steepest.array.linalg.matrices import cross, diagonal, matrix_power, outer, trace
 from steepest.array.linalg.norms import matrix_norm, vector_norm
+from steepest.array.linalg.systems import inv, pinv, slogdet, solve
 from steepest.array.manipulation import matrix_transpose
 from steepest.array.products import matmul, tensordot, vecdot
 

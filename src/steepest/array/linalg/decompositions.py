@@ -2,22 +2,33 @@
 
 A matrix is the last two axes of a tensor; leading axes stack several. Integers are converted to
 float32. Every function raises ShapeError for an operand that is no matrix (or not square where
-that is needed), TraceError inside `steepest.compile` and GradientError for an operand that
-requires a gradient.
+that is needed) and TraceError inside `steepest.compile`. Gradients are of real numbers, and of any
+order; their rules stand beside the functions. Those of eigenvectors and singular vectors exist
+where the eigenvalues or singular values all differ (elsewhere they are NaN or infinite), and belong
+to functions that do not depend on the vectors' signs, which are LAPACK's choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from steepest.array.conversion import as_value, common_shape, shape_of
-from steepest.array.eager import through_numpy
-from steepest.errors import ArgumentError, ShapeError
+from steepest.array.creation import tril, triu
+from steepest.array.dtypes import finfo
+from steepest.array.linalg.common import (
+    decompose,
+    diagonal_matrix,
+    identity_like,
+    matrix_of,
+    turned,
+)
+from steepest.array.linalg.systems import inv, solve, tolerance_of
+from steepest.array.manipulation import concat
+from steepest.array.reductions import all, prod
+from steepest.errors import ArgumentError, GradientError
 from steepest.trace.origin import located
-from steepest.trace.value import Value
 
 if TYPE_CHECKING:
     from steepest.array.tensor import Tensor
@@ -37,13 +48,6 @@ class QRResult(NamedTuple):
     R: Tensor
 
 
-class SlogdetResult(NamedTuple):
-    """What `slogdet` returns."""
-
-    sign: Tensor
-    logabsdet: Tensor
-
-
 class SVDResult(NamedTuple):
     """What `svd` returns."""
 
@@ -52,32 +56,18 @@ class SVDResult(NamedTuple):
     Vh: Tensor
 
 
-def _matrix(name: str, x: Any, *, square: bool = False) -> Value:
-    """Return `x` as a tensor of matrices.
-
-    Raises:
-        ShapeError: it has no two axes, or they differ where a square matrix is needed.
-    """
-    value = as_value(x)
-    shape = shape_of(value)
-    if len(shape) < 2:
-        raise ShapeError(located(f"linalg.{name}: the tensor {shape} is no matrix."))
-    if square and shape[-1] != shape[-2]:
-        raise ShapeError(
-            located(f"linalg.{name}: the last two axes of {shape} must have equal sizes.")
-        )
-    return value
+def _cholesky_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    """Of the lower triangle L; symmetric. Source: Murray, arXiv 1602.07527, section 3."""
+    lower = outputs[0]
+    inner = turned(lower) @ output_grads[0]
+    half = tril(inner) - 0.5 * inner * identity_like(inner)
+    once = solve(turned(lower), half)
+    both: Any = solve(turned(lower), turned(once))
+    return 0.5 * (both + turned(both))
 
 
-def _decompose(
-    name: str, function: Callable[..., Any], *operands: Value, advice: str = "", **options: Any
-) -> Any:
-    """Apply a NumPy function; a matrix that has no such decomposition raises ArgumentError."""
-    try:
-        return through_numpy(f"linalg.{name}", function, *operands, **options)
-    except np.linalg.LinAlgError as error:
-        reason = str(error).removesuffix(".")
-        raise ArgumentError(located(f"linalg.{name}: {reason}.{advice}")) from None
+def _upper_cholesky_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    return _cholesky_gradient([turned(output_grads[0])], [turned(outputs[0])], x)
 
 
 def cholesky(x: Any, /, *, upper: bool = False) -> Tensor:
@@ -87,19 +77,49 @@ def cholesky(x: Any, /, *, upper: bool = False) -> Tensor:
         upper: return U = L^H instead.
     """
     advice = " A small multiple of the identity, added to it, may make it so."
-    value = _matrix("cholesky", x, square=True)
-    return _decompose("cholesky", np.linalg.cholesky, value, upper=upper, advice=advice)
+    value = matrix_of("cholesky", x, square=True)
+    rule = _upper_cholesky_gradient if upper else _cholesky_gradient
+    return decompose(
+        "cholesky", np.linalg.cholesky, value, gradient=rule, advice=advice, upper=upper
+    )
+
+
+def _det_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    """The matrix of cofactors: by the inverse, or near a singular matrix by singular values."""
+    if _far_from_singular(x.detach()):
+        return (output_grads[0] * outputs[0])[..., None, None] * turned(inv(x))
+    u, sizes, vh = svd(x, full_matrices=False)
+    sign: Any = det(u.detach()) * det(vh.detach())
+    is_other = 1 - identity_like(sizes)
+    others = prod(sizes[..., None, :] * is_other + identity_like(sizes), axis=-1)
+    cofactors = (u * others[..., None, :]) @ vh
+    return (output_grads[0] * sign)[..., None, None] * cofactors
+
+
+def _far_from_singular(x: Any) -> bool:
+    """Whether half the digits of an inverse are right, for each matrix."""
+    if 0 in x.shape:
+        return True
+    sizes: Any = svdvals(x)
+    return bool(all(sizes[..., -1] > math.sqrt(finfo(x.dtype).eps) * sizes[..., 0]))
 
 
 def det(x: Any, /) -> Tensor:
     """The determinant of a square matrix."""
-    return _decompose("det", np.linalg.det, _matrix("det", x, square=True))
+    value = matrix_of("det", x, square=True)
+    return decompose("det", np.linalg.det, value, gradient=_det_gradient)
 
 
-def slogdet(x: Any, /) -> SlogdetResult:
-    """The sign of the determinant, and the logarithm of its size, without overflow."""
-    value = _matrix("slogdet", x, square=True)
-    return SlogdetResult(*_decompose("slogdet", np.linalg.slogdet, value))
+def _eigh_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    """Source: Giles, "An extended collection of matrix derivative results" (2008), section 3.1."""
+    values, vectors = outputs
+    inner: Any = diagonal_matrix(output_grads[0])
+    if 1 in output_grads.arrived:
+        apart = values[..., None, :] - values[..., :, None] + identity_like(values)
+        turn = turned(vectors) @ output_grads[1]
+        inner = inner + (turn - turn * identity_like(values)) / apart
+    found = vectors @ inner @ turned(vectors)
+    return 0.5 * (found + turned(found))
 
 
 def eigh(x: Any, /) -> EighResult:
@@ -107,28 +127,19 @@ def eigh(x: Any, /) -> EighResult:
 
     Only the lower triangle is read.
     """
-    return EighResult(*_decompose("eigh", np.linalg.eigh, _matrix("eigh", x, square=True)))
+    value = matrix_of("eigh", x, square=True)
+    return EighResult(*decompose("eigh", np.linalg.eigh, value, gradient=_eigh_gradient))
+
+
+def _eigvalsh_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    vectors: Any = eigh(x).eigenvectors
+    return (vectors * output_grads[0][..., None, :]) @ turned(vectors)
 
 
 def eigvalsh(x: Any, /) -> Tensor:
     """The eigenvalues of a symmetric matrix in ascending order."""
-    return _decompose("eigvalsh", np.linalg.eigvalsh, _matrix("eigvalsh", x, square=True))
-
-
-def inv(x: Any, /) -> Tensor:
-    """The inverse of a square matrix."""
-    value = _matrix("inv", x, square=True)
-    return _decompose("inv", np.linalg.inv, value, advice=" Use linalg.pinv.")
-
-
-def pinv(x: Any, /, *, rtol: Any = None) -> Tensor:
-    """The Moore-Penrose pseudo-inverse.
-
-    Args:
-        rtol: singular values at most this part of the largest count as zero (default the larger
-            size of the matrix times the precision of the data type).
-    """
-    return _decompose("pinv", np.linalg.pinv, _matrix("pinv", x), rtol=_tolerance(rtol))
+    value = matrix_of("eigvalsh", x, square=True)
+    return decompose("eigvalsh", np.linalg.eigvalsh, value, gradient=_eigvalsh_gradient)
 
 
 def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
@@ -137,43 +148,93 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     Args:
         rtol: see `pinv`.
     """
-    value = _matrix("matrix_rank", x)
-    return _decompose("matrix_rank", np.linalg.matrix_rank, value, rtol=_tolerance(rtol))
+    value = matrix_of("matrix_rank", x)._detached()
+    return decompose("matrix_rank", np.linalg.matrix_rank, value, rtol=tolerance_of(rtol))
 
 
-def _tolerance(rtol: Any) -> Any:
-    return rtol.numpy() if isinstance(rtol, Value) else rtol  # type: ignore[attr-defined]
+def _qr_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    """Of a reduced Q and R. Of a wide matrix, the square part on the left determines Q.
+
+    Source: Walter and Lehmann, arXiv 1001.1654; Liao et al., arXiv 1903.09650.
+    """
+    (q, r), (by_q, by_r) = outputs, output_grads
+    rows, columns = x.shape[-2:]
+    if q.shape[-1] > columns:
+        raise GradientError(
+            located(
+                f"linalg.qr: the columns of Q beyond the {columns} of {x.shape} are not "
+                f"determined, so they have no gradient. Use mode='reduced'."
+            )
+        )
+    if rows >= columns:
+        return _tall_qr_gradient(by_q, by_r, q, r)
+    by_rest = by_r[..., rows:]
+    by_q = by_q + x[..., rows:] @ turned(by_rest)
+    by_square = _tall_qr_gradient(by_q, by_r[..., :rows], q, r[..., :rows])
+    return concat([by_square, q @ by_rest], axis=-1)
+
+
+def _tall_qr_gradient(by_q: Any, by_r: Any, q: Any, r: Any) -> Any:
+    inner = r @ turned(triu(by_r)) - turned(by_q) @ q
+    below = tril(inner, k=-1)
+    symmetric = below + turned(below) + inner * identity_like(inner)
+    return turned(solve(r, turned(by_q + q @ symmetric)))
 
 
 def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     """Q with orthonormal columns and a triangle R, with Q @ R = x.
 
     Args:
-        mode: `"reduced"` for as many columns as the smaller size, `"complete"` for a square Q.
+        mode: `"reduced"` for as many columns as the smaller size, `"complete"` for a square Q,
+            which has no gradient where the matrix has more rows than columns.
     """
     if mode not in ("reduced", "complete"):
         raise ArgumentError(
             located(f"linalg.qr: mode is {mode!r}, but must be 'reduced' or 'complete'.")
         )
-    return QRResult(*_decompose("qr", np.linalg.qr, _matrix("qr", x), mode=mode))
+    value = matrix_of("qr", x)
+    return QRResult(*decompose("qr", np.linalg.qr, value, gradient=_qr_gradient, mode=mode))
 
 
-def solve(x1: Any, x2: Any, /) -> Tensor:
-    """The solution y of x1 @ y = x2.
+def _svd_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    """Source: Townsend, "Differentiating the singular value decomposition" (2016)."""
+    rows, columns = x.shape[-2:]
+    size = min(rows, columns)
+    (u, sizes, vh), (by_u, by_sizes, by_vh) = outputs, output_grads
+    has_u, has_vh = 0 in output_grads.arrived, 2 in output_grads.arrived
+    if (has_u and u.shape[-1] > size) or (has_vh and vh.shape[-2] > size):
+        raise GradientError(
+            located(
+                f"linalg.svd: the columns of U and rows of Vh beyond the {size} singular values of "
+                f"{x.shape} are not determined, so they have no gradient. Use full_matrices=False."
+            )
+        )
+    u, by_u = u[..., :size], by_u[..., :size]
+    v, by_v = turned(vh)[..., :size], turned(by_vh)[..., :size]
+    across, down = sizes[..., None, :], sizes[..., :, None]
+    apart = (across - down) * (across + down) + identity_like(sizes)
+    inner: Any = diagonal_matrix(by_sizes)
+    if has_u:
+        inner = inner + _turning(u, by_u) / apart * across
+    if has_vh:
+        inner = inner + _turning(v, by_v) / apart * down
+    found = u @ inner @ turned(v)
+    if has_u and rows > size:
+        found = found + (_outside(u, by_u) / across) @ turned(v)
+    if has_vh and columns > size:
+        found = found + (u / across) @ turned(_outside(v, by_v))
+    return found
 
-    Args:
-        x1: square matrices (..., m, m).
-        x2: a vector (m,), or matrices (..., m, k).
-    """
-    matrix = _matrix("solve", x1, square=True)
-    right = as_value(x2)
-    rows, other = shape_of(matrix), shape_of(right)
-    vector = len(other) == 1
-    if not other or other[-1 if vector else -2] != rows[-1]:
-        raise ShapeError(located(f"linalg.solve: x1 {rows} needs {rows[-1]} rows in x2 {other}."))
-    if not vector:
-        common_shape("linalg.solve", ("stack of x1", "stack of x2"), (rows[:-2], other[:-2]))
-    return _decompose("solve", np.linalg.solve, matrix, right, advice=" Use linalg.pinv.")
+
+def _outside(vectors: Any, grads: Any) -> Any:
+    """The part of gradients at right angles to all vectors."""
+    return grads - vectors @ (turned(vectors) @ grads)
+
+
+def _turning(vectors: Any, grads: Any) -> Any:
+    """The antisymmetric part (twice) of how gradients turn orthonormal vectors."""
+    inner = turned(vectors) @ grads
+    return inner - turned(inner)
 
 
 def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
@@ -181,12 +242,22 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
 
     Args:
         full_matrices: whether U and Vh are square; otherwise they have as many columns and rows
-            as there are singular values.
+            as there are singular values. With square ones of a matrix that is not square, only
+            what is determined by the matrix has a gradient, and of first order only.
     """
-    value = _matrix("svd", x)
-    return SVDResult(*_decompose("svd", np.linalg.svd, value, full_matrices=full_matrices))
+    value = matrix_of("svd", x)
+    found = decompose(
+        "svd", np.linalg.svd, value, gradient=_svd_gradient, full_matrices=full_matrices
+    )
+    return SVDResult(*found)
+
+
+def _svdvals_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
+    found: Any = svd(x, full_matrices=False)
+    return (found.U * output_grads[0][..., None, :]) @ found.Vh
 
 
 def svdvals(x: Any, /) -> Tensor:
     """The singular values in descending order."""
-    return _decompose("svdvals", np.linalg.svd, _matrix("svdvals", x), compute_uv=False)
+    value = matrix_of("svdvals", x)
+    return decompose("svdvals", np.linalg.svd, value, gradient=_svdvals_gradient, compute_uv=False)

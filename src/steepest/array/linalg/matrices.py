@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from steepest.array.conversion import as_value, floating, promoted, shape_of, type_of
 from steepest.array.creation import eye
-from steepest.array.linalg.decompositions import inv
+from steepest.array.linalg.systems import inv
 from steepest.array.manipulation import broadcast_to, diagonal_of, reshape, stack
 from steepest.array.products import matmul
 from steepest.array.reductions import sum
