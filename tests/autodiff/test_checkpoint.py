@@ -17,7 +17,13 @@ from evaluated import assert_same_bits, compiled
 
 import steepest as st
 from steepest import nn
+from steepest.compile import Compiled, Executable
 from steepest.errors import GradientError
+from steepest.graph.evaluate import Evaluator
+from steepest.graph.node import Graph
+from steepest.kernels.build import Builder
+from steepest.kernels.schedule import schedule
+from steepest.runtime.plan import Plan, make_plan
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 BOTH = pytest.mark.parametrize(
@@ -329,6 +335,36 @@ def test_a_number_that_is_needed_must_not_change_within_the_function() -> None:
         x = st.Tensor(np.ones(1), requires_grad=True)
         with pytest.raises(GradientError, match=r"multiply: operand float64\[1\] was changed by"):
             st.sum(function(x)).backward()
+
+
+def test_a_native_program_needs_less_memory() -> None:
+    """What is computed again is computed late, and not while the first run is under way."""
+
+    def memory(save: Callable[[Model], Model]) -> int:
+        st.random.seed(0)
+        layers = [nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Dropout(0.1)) for _ in range(12)]
+        blocks = [save(nn.Sequential(*layers[n : n + 3])) for n in range(0, 12, 3)]
+        network = nn.Sequential(*layers)
+
+        def step(x: st.Tensor) -> list[Any]:
+            for parameter in network.parameters():
+                parameter.grad = None
+            for block in blocks:
+                x = block(x)
+            st.sum(x * x).backward()
+            return [parameter.grad for parameter in network.parameters()]
+
+        plans: list[Plan] = []
+
+        def plan_only(graph: Graph) -> Executable:
+            builder = Builder(graph)
+            plans.append(make_plan(builder, schedule(builder))[0])
+            return Evaluator(graph)
+
+        Compiled(step, plan_only)(np.ones((256, 64), "float32"))
+        return plans[0].arena_bytes
+
+    assert memory(st.checkpoint) < 0.75 * memory(lambda block: block)
 
 
 def test_a_program_draws_again_rather_than_keep_the_numbers() -> None:

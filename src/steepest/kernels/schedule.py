@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 
+from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
 from steepest.kernels.expression import Load, walk
 from steepest.kernels.nest import CheckNest, ContractNest, MapNest, Nest, ScatterNest
@@ -17,9 +18,10 @@ from steepest.kernels.storage import is_mapped
 from steepest.kernels.tuning import USUAL, Tuning
 from steepest.kernels.updates import Updates, candidates, order_updates, reads_what_it_writes
 from steepest.kernels.waits import Waits, dependencies
+from steepest.ops.elementwise.selection import barrier
 
 SOON = 12
-"""How many places before its turn a nest that waits for nothing may come."""
+"""How many places before its turn a nest that waits for nothing, or computes again, may come."""
 
 LARGEST_BODY = 150
 """Operations in the body of one loop at most: more do not find room in registers."""
@@ -72,7 +74,7 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
     nests = builder.nests()
     waits = dependencies(nests)
     updates = order_updates(nests, waits, candidates(builder.graph))
-    groups = _group(nests, waits)
+    groups = _group(nests, waits, _computed_again(builder.graph, nests))
     for group in groups:
         _divide(group, tuning)
     _place_commit(groups, updates)
@@ -82,12 +84,23 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
     return Schedule(groups, updates)
 
 
-def _group(nests: list[Nest], waits: Waits) -> list[Group]:
+def _computed_again(graph: Graph, nests: list[Nest]) -> set[int]:
+    """The ids of the nests that compute again what was not kept, and of those that use it."""
+    again: set[int] = set()
+    for node in graph.nodes():
+        if node.op is barrier or any(id(operand) in again for operand in node.operands):
+            again.add(id(node))
+    return {id(nest) for nest in nests if any(id(node) in again for node in nest.written())}
+
+
+def _group(nests: list[Nest], waits: Waits, again: set[int]) -> list[Group]:
     """Take nests whose operands are ready, those first that fit the group being filled.
 
     A nest that waits for nothing, such as a transposed copy of a weight, comes shortly before it is
-    needed: what it wrote is still in cache then, and its memory is not held for long.
+    needed: what it wrote is still in cache then, and its memory is not held for long. So does one
+    of `again`, that is, of a recomputation, which is there to save memory.
     """
+    free = {id(nest) for nest in nests if waits[id(nest)] and id(nest) not in again}
     groups: list[Group] = []
     placed: dict[int, Group] = {}
     position = {id(nest): n for n, nest in enumerate(nests)}
@@ -100,7 +113,7 @@ def _group(nests: list[Nest], waits: Waits) -> list[Group]:
     furthest = 0
     while ready:
         last = groups[-1] if groups else None
-        soon = [n for n in ready if waits[id(nests[n])] or n <= furthest + SOON]
+        soon = [n for n in ready if id(nests[n]) in free or n <= furthest + SOON]
         chosen = next((n for n in soon if _fits(nests[n], last, placed, waits)), None)
         if chosen is None or last is None:
             chosen = ready[0]
