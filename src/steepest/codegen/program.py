@@ -54,9 +54,10 @@ def emit_program(groups: list[Group], places: Places, machine: Machine, faults: 
                 if key not in functions:
                     name = f"nest_{len(functions)}"
                     functions[key] = emit_nest(module, nest, name, machine, arguments)
+                rows_before = builder.sub(first, start)
                 pointers = [
-                    _buffer(builder, table, place)
-                    for place in dict.fromkeys(places[each] for each in arguments)
+                    _row_zero(builder, _buffer(builder, table, place), size, rows_before)
+                    for place, size in _buffers(group, arguments, places)
                 ]
                 builder.call(functions[key], [*pointers, start, stop])
     builder.ret_void()
@@ -70,6 +71,24 @@ def _arguments(nest: Nest, places: Places) -> dict[int, int]:
     """
     numbers: dict[Place, int] = {}
     return {id(node): numbers.setdefault(places[id(node)], len(numbers)) for node in nodes_of(nest)}
+
+
+def _buffers(group: Group, arguments: dict[int, int], places: Places) -> list[tuple[Place, int]]:
+    """The buffers that a nest is given, with the bytes of a row of those that hold one block."""
+    found: dict[Place, int] = {}
+    for each in arguments:
+        found.setdefault(places[each], group.passing.get(each, 0))
+    return list(found.items())
+
+
+def _row_zero(
+    builder: ir.IRBuilder, buffer: ir.Value, row_bytes: int, rows_before: ir.Value
+) -> ir.Value:
+    """Where row 0 would be, if a block that begins `rows_before` later lay where the first does."""
+    if not row_bytes:
+        return buffer
+    distance = builder.mul(rows_before, integer(row_bytes))
+    return builder.gep(buffer, [distance], source_etype=INT8)
 
 
 def _stop_at_fault(builder: ir.IRBuilder, faults: ir.Value) -> None:

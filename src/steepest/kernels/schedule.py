@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+from collections.abc import Mapping
 
 from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
 from steepest.kernels.expression import Load, walk
 from steepest.kernels.nest import CheckNest, ContractNest, MapNest, Nest, ScatterNest
+from steepest.kernels.passing import passing_rows, touched_elsewhere
 from steepest.kernels.storage import is_mapped
 from steepest.kernels.tuning import USUAL, Tuning
 from steepest.kernels.updates import Updates, candidates, order_updates, reads_what_it_writes
@@ -22,6 +24,9 @@ from steepest.ops.elementwise.selection import barrier
 
 SOON = 12
 """How many places before its turn a nest that waits for nothing, or computes again, may come."""
+
+STRIP = 32
+"""About how many columns a contraction does for all rows before the next ones."""
 
 LARGEST_BODY = 150
 """Operations in the body of one loop at most: more do not find room in registers."""
@@ -38,6 +43,7 @@ class Group:
         unit: rows are divided among threads in multiples of so many.
         block: how many rows pass through all nests at a time, a multiple of `unit`.
         is_serial: whether the first thread does all rows.
+        passing: the bytes of a row of each node that lives for one block only, by the node's id.
         commits: whether it is the first that overwrites state, in a program that looks for faults:
             where one was found, nothing runs from here on.
     """
@@ -49,6 +55,7 @@ class Group:
     block: int = 1
     is_serial: bool = True
     commits: bool = False
+    passing: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
     @property
     def work(self) -> float:
@@ -81,6 +88,11 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
     _place_meetings(groups, waits)
     for group in groups:
         group.nests = _merged(group.nests, builder, updates)
+    graph = builder.graph
+    kept = [*graph.inputs, *graph.outputs, *builder.constants(), builder.faults]
+    elsewhere = touched_elsewhere([group.nests for group in groups], kept)
+    for group in groups:
+        group.passing = passing_rows(group.nests, elsewhere, tuning.far_bytes)
     return Schedule(groups, updates)
 
 
@@ -153,24 +165,28 @@ def _divide(group: Group, tuning: Tuning) -> None:
     is_alone = len(group.nests) == 1 and tuning.block_bytes > 1
     # A scatter goes through all its updates for every block.
     scatters = any(isinstance(nest, ScatterNest) for nest in group.nests)
-    if is_alone or scatters or _largest_panel(group) > tuning.panel_bytes:
+    if is_alone or scatters:
         group.block = group.rows
         return
     # Rows that a contraction does not take several of at a time may be few: an image is one.
     step = unit if tile == 1 else -(-tuning.block_rows // unit) * unit
     group.block = max(1, tuning.block_bytes // max(1, sum(row_bytes)) // step) * step
+    contractions = [nest for nest in group.nests if isinstance(nest, ContractNest)]
+    if any(_reads_more(nest, group.block, tuning) for nest in contractions):
+        group.block = group.rows
 
 
-def _largest_panel(group: Group) -> int:
-    """The bytes that a contraction of the group reads again for every block of rows."""
-    return max(
-        (
-            nest.vector.node.tensor_type.nbytes
-            for nest in group.nests
-            if isinstance(nest, ContractNest)
-        ),
-        default=0,
-    )
+def _reads_more(nest: ContractNest, block: int, tuning: Tuning) -> bool:
+    """Whether a contraction by blocks of rows reads more from afar than all rows at once.
+
+    What it reads in vectors, it reads again for every block; without blocks, it reads the other
+    operand again for every strip of columns, from afar if that is large.
+    """
+    panel, other = (each.node.tensor_type.nbytes for each in (nest.vector, nest.broadcast))
+    if panel <= tuning.panel_bytes:
+        return False
+    strips = -(-nest.vector_loop.extent // STRIP) if nest.loops[0] is nest.row_loop else 1
+    return other < tuning.far_bytes or nest.rows / block * panel > strips * other
 
 
 def _place_commit(groups: list[Group], updates: Updates) -> None:

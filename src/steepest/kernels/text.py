@@ -56,6 +56,9 @@ def _group(group: Group, numbers: dict[int, int]) -> list[str]:
         head.append("by one thread" if group.is_serial else "divided among threads")
     if group.meets:
         head.append("after a meeting")
+    passing = sorted(numbers[key] for key in group.passing if key in numbers)
+    if passing and group.block < group.rows:
+        head.append("each block of " + ", ".join(f"%{each}" for each in passing) + " in one place")
     lines = [", ".join(head)]
     for nest in group.nests:
         lines += [f"  {line}" for line in _Writer(numbers).nest(nest)]
