@@ -35,7 +35,7 @@ from steepest.trace.containers import Structure, flatten, unflatten
 from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
 from steepest.trace.state import state
-from steepest.trace.value import Value, before_change, take_over
+from steepest.trace.value import Value, before_change, stored_numbers, take_over
 
 Executable = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 BackEnd = Callable[[Graph], Executable]
@@ -291,10 +291,9 @@ class Program:
     def run(self, arguments: Sequence[Value]) -> Any:
         """Run on the tensors of a call: update the state, and return the results."""
         traced = self.traced
-        for target in traced.assigned:
-            before_change(target)
+        before_change(traced.assigned)
         sources = traced.inputs(arguments)
-        before = [source._stored() for source in sources]
+        before = stored_numbers(sources)
         held = None if self._may_overwrite else list(before)
         arrays = self._executable(before)
         del held
@@ -309,8 +308,7 @@ class Program:
         ]
         if state.gradients_enabled and any(source._requires_grad for source in sources):
             outputs = differentiable(traced, sources, outputs)
-        for target, array in zip(traced.assigned, new_state, strict=True):
-            take_over(target, array)
+        take_over(traced.assigned, new_state)
         traced.finish_gradients(arguments, outputs[state_end:])
         remaining = iter(outputs)
         leaves = [next(remaining) if leaf is TENSOR else leaf for leaf in self._leaves]
@@ -368,8 +366,8 @@ class Program:
         arrays = [each._stored() for each in traced.inputs(batch)]
         steps = executable.run_steps(arrays, data, rows)
         held = dict(traced.graph.updates)
-        for number, target in enumerate(traced.assigned, start=traced.result_count):
-            take_over(target, steps.updated[held[number]])
+        numbers = range(traced.result_count, traced.result_count + len(traced.assigned))
+        take_over(traced.assigned, [steps.updated[held[number]] for number in numbers])
         traced.finish_gradients(batch, [])
         if steps.fault:
             failed = [array[rows[steps.done]] for array in data.values()]

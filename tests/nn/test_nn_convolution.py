@@ -59,6 +59,13 @@ def test_transposed_convolution(dims, options):
     check_module(ours, theirs, [numbers(SHAPES[dims], 1)])
 
 
+@pytest.mark.parametrize("options", TRANSPOSED_OPTIONS, ids=str)
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_transposed_convolution_of_one_position(dims, options):
+    ours, theirs = pair_of("ConvTranspose", dims, 4, 8, 4, **options)
+    check_module(ours, theirs, [numbers((3, 4, *[1] * dims), 1)])
+
+
 @pytest.mark.parametrize("kind", ["Conv", "ConvTranspose"])
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_float32_and_no_batch(kind, dims):

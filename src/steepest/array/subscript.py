@@ -253,7 +253,7 @@ def set_item(x: Value, key: Any, update: Any) -> None:
     _check_no_history(x, value)
     parts = key if isinstance(key, tuple) else (key,)
     numpy_key = tuple(part._stored() if isinstance(part, Value) else part for part in parts)
-    before_change(x)
+    before_change([x])
     changed = x._stored().copy()
     try:
         changed[numpy_key] = value._stored()
@@ -265,7 +265,7 @@ def set_item(x: Value, key: Any, update: Any) -> None:
                 f"x[...] = y: y {shape_of(value)} does not fit x[...] {changed[numpy_key].shape}."
             )
         ) from error
-    take_over(x, changed)
+    take_over([x], [changed])
 
 
 def _check_no_history(x: Value, update: Value) -> None:

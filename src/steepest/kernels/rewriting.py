@@ -179,7 +179,7 @@ def shared_batches(graph: Graph) -> Graph:
 
 def _batch_parts(node: Node) -> int | None:
     """Into how many parts the batch of a gradient of a kernel is cut; `None` if it is not."""
-    if node.op is not contraction.contract or node.tensor_type.nbytes * PARTS > SMALL_RESULT:
+    if node.op is not contraction.contract:
         return None
     *terms, output = parse_spec(node.static["spec"])
     sides = [n for n, each in enumerate(node.operands) if each.op is windows.windows]
@@ -191,7 +191,12 @@ def _batch_parts(node: Node) -> int | None:
     if rows >= FEW_ROWS or 0 in seen.static["axes"] or letter in output or other[:1] != letter:
         return None
     batch = seen.tensor_type.shape[0]
-    return next((each for each in (PARTS, PARTS // 2) if batch % each == 0 and batch > each), None)
+    fitting = (
+        each
+        for each in (PARTS, PARTS // 2, PARTS // 4)
+        if batch % each == 0 and batch > each and node.tensor_type.nbytes * each <= SMALL_RESULT
+    )
+    return next(fitting, None)
 
 
 def _in_parts(node: Node, parts: int) -> Node:

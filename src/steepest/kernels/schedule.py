@@ -28,6 +28,9 @@ SOON = 12
 STRIP = 32
 """About how many columns a contraction does for all rows before the next ones."""
 
+LONG_WORK = 20_000
+"""Nanoseconds of rows so long that two threads may write to one line of cache: they rarely do."""
+
 LARGEST_BODY = 150
 """Operations in the body of one loop at most: more do not find room in registers."""
 
@@ -160,6 +163,8 @@ def _divide(group: Group, tuning: Tuning) -> None:
     ]
     smallest = max(1, min(row_bytes, default=1))
     neighbours = -(-tuning.share_bytes // smallest)
+    if group.work / group.rows * tile > LONG_WORK:
+        neighbours = 1
     unit = group.unit = -(-neighbours // tile) * tile
     group.is_serial = group.rows <= unit or group.work < tuning.small_group
     is_alone = len(group.nests) == 1 and tuning.block_bytes > 1

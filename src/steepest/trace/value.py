@@ -7,7 +7,7 @@ keep a `Record` where a gradient may be asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -304,38 +304,50 @@ def assign(target: Value, source: Value) -> None:
         raise GradientError(
             located("assign: the target was computed from others; assign to its detach() instead.")
         )
-    before_change(target)
+    before_change([target])
     if state.second_run is not None:
         state.second_run.change(target, source._detached())
     elif state.trace is not None:
         state.trace.assign(target, source)
     else:
-        take_over(target, source._stored())
+        take_over([target], [source._stored()])
 
 
-def before_change(target: Value) -> None:
-    """Note that a tensor is about to change, in a function that will run again.
+def before_change(targets: Sequence[Value]) -> None:
+    """Note that tensors are about to change, in a function that will run again.
 
     Raises:
-        GradientError: the tensor requires a gradient, which would belong to its new numbers.
+        GradientError: one requires a gradient, which would belong to its new numbers.
     """
     if state.first_run is None:
         return
-    if target._requires_grad:
-        raise GradientError(
-            located(
-                f"assign: a checkpointed function runs twice, so it cannot change a tensor "
-                f"{target._type} that requires a gradient. Change it outside, or leave out the "
-                f"checkpoint."
+    for target in targets:
+        if target._requires_grad:
+            raise GradientError(
+                located(
+                    f"assign: a checkpointed function runs twice, so it cannot change a tensor "
+                    f"{target._type} that requires a gradient. Change it outside, or leave out the "
+                    f"checkpoint."
+                )
             )
-        )
-    state.first_run.note_change(target, at_this_point(target))
+        state.first_run.note_change(target, at_this_point(target))
 
 
-def take_over(target: Value, array: Any) -> None:
-    """Let a tensor hold other stored numbers; in a second run, for that run alone."""
-    if state.second_run is not None:
-        state.second_run.change(target, Value._from_storage(array, target._type))
+def take_over(targets: Iterable[Value], arrays: Iterable[Any]) -> None:
+    """Let tensors hold other stored numbers; in a second run, for that run alone."""
+    if state.second_run is None:
+        for target, array in zip(targets, arrays, strict=True):
+            target._array = array
+            target._version += 1
         return
-    target._array = array
-    target._version += 1
+    for target, array in zip(targets, arrays, strict=True):
+        state.second_run.change(target, Value._from_storage(array, target._type))
+
+
+def stored_numbers(values: Sequence[Value]) -> list[Any]:
+    """The stored numbers of each tensor; one that has none raises TraceError."""
+    if state.trace is None and state.first_run is None and state.second_run is None:
+        arrays = [value._array for value in values]
+        if all(array is not None for array in arrays):
+            return arrays
+    return [value._stored() for value in values]

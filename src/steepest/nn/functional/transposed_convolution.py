@@ -147,10 +147,19 @@ def transposed_convolution(
                 f"{dilations}."
             )
         )
-    spread = _spread(x, weight, groups)
-    whole = _folded(spread, weight.shape[2:], steps, dilations)
+    if groups == 1 and set(x.shape[2:]) == set(dilations) == {1}:
+        whole = _one_window(x, weight)
+    else:
+        whole = _folded(_spread(x, weight, groups), weight.shape[2:], steps, dilations)
     output = _cut(whole, padding, extra, x.shape, name)
     return unbatched(with_bias(output, bias), had_batch)
+
+
+def _one_window(x: Tensor, weight: Tensor) -> Tensor:
+    """What inputs of one position give: a dense layer, of which nothing overlaps."""
+    inputs, *window = weight.shape
+    flat = reshaped(weight, (inputs, math.prod(window)))
+    return reshaped(contract(reshaped(x, x.shape[:2]), flat, spec="nc,cm->nm"), (len(x), *window))
 
 
 def _spread(x: Tensor, weight: Tensor, groups: int) -> Tensor:
