@@ -104,6 +104,37 @@ def test_transposed_convolutions(options: tuple[int, int, int]) -> None:
     np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("options", [(2, 1, 0), (2, 0, 1), (1, 2, 0), (4, 0, 0)])
+@pytest.mark.parametrize("colours", [1, 3, 4])
+def test_transposed_convolutions_into_few_channels(
+    options: tuple[int, int, int], colours: int
+) -> None:
+    random = np.random.default_rng(6)
+    x = random.standard_normal((3, 17, 5, 4)).astype("float32")
+    weight = random.standard_normal((17, colours, 4, 4)).astype("float32")
+
+    def step(x: st.Tensor, weight: st.Tensor) -> tuple[st.Tensor, ...]:
+        def loss(x: st.Tensor, weight: st.Tensor) -> st.Tensor:
+            return st.sum(functional.conv_transpose2d(x, weight, None, *options) ** 2)
+
+        output = functional.conv_transpose2d(x, weight, None, *options)
+        return output, *st.grad(loss, argnums=(0, 1))(x, weight)
+
+    theirs = [torch.from_numpy(each).requires_grad_() for each in (x, weight)]
+    output = torch.nn.functional.conv_transpose2d(theirs[0], theirs[1], None, *options)
+    output.square().sum().backward()
+    expected = [output.detach(), *(each.grad for each in theirs)]
+    found = native(step)(st.asarray(x), st.asarray(weight))
+    for ours, other in zip(found, expected, strict=True):
+        assert other is not None
+        bound = 1e-5 * float(other.abs().max())
+        np.testing.assert_allclose(ours.numpy(), other.numpy(), rtol=1e-4, atol=bound)
+    for threads in (2, 3, 8):
+        again = native(step, threads, tuning=FINEST)(st.asarray(x), st.asarray(weight))
+        for ours, others in zip(found, again, strict=True):
+            assert ours.numpy().tobytes() == others.numpy().tobytes()
+
+
 def nests_of(function: Callable[..., Any], *shapes: tuple[int, ...]) -> list[Any]:
     """The nests of a function of zeros of some shapes."""
     made: list[NativeExecutable] = []

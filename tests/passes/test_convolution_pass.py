@@ -228,3 +228,66 @@ def test_compiled_layers_have_no_fold(options: dict[str, int]) -> None:
 
 def test_the_pass_is_one_of_the_passes() -> None:
     assert dense_data_gradients in PASSES
+
+
+@pytest.mark.parametrize(
+    ("dims", "kernel", "step", "features", "more"),
+    [
+        (1, 16, 4, 2, 0),
+        (2, 4, 2, 3, 0),
+        (2, 4, 1, 1, 0),
+        (2, 6, 3, 4, 1),
+        (2, 8, 4, 1, 2),
+        (3, 4, 2, 3, 1),
+    ],
+)
+def test_folds_into_few_features_become_sums_of_images(
+    dims: int, kernel: int, step: int, features: int, more: int
+) -> None:
+    positions, offsets = "xyz"[:dims], "uvw"[:dims]
+    lengths = tuple((3 - 1) * step + kernel + more for _ in range(dims))
+    data = make_input("data", TensorType((2, 16, *[3] * dims), st.float64))
+    weight = make_input("weight", TensorType((16, features, *[kernel] * dims), st.float64))
+    spec = f"nc{positions},cf{offsets}->nf{positions}{offsets}"
+    spread = make("contract", (data, weight), spec=spec)
+    axes, ones = tuple(range(2, 2 + dims)), (1,) * dims
+    whole = make(
+        "fold", (spread,), axes=axes, lengths=lengths, steps=(step,) * dims, dilations=ones
+    )
+    cut = make(
+        "slice",
+        (whole,),
+        start=(0, 0, *ones),
+        stop=(2, features, *[length - 1 for length in lengths]),
+        step=(1,) * (2 + dims),
+    )
+    before = verify(Graph("f", (data, weight), (cut,)), after="writing the test")
+    after = verify(dense_data_gradients(before), after="dense_data_gradients")
+    assert "fold" not in names(after)
+    assert "windows" not in names(after)
+    contraction = next(node for node in after.nodes() if node.op is REGISTRY["contract"])
+    assert contraction.tensor_type.shape == (2, *[3] * dims, kernel**dims * features)
+    check_numbers(before, after)
+
+
+@pytest.mark.parametrize(
+    ("channels", "features", "kernel", "step"),
+    [(8, 3, 4, 2), (16, 5, 4, 2), (16, 3, 3, 2), (16, 1, 2, 2), (16, 1, 3, 1)],
+)
+def test_other_folds_stay_dense(channels: int, features: int, kernel: int, step: int) -> None:
+    data = make_input("data", TensorType((2, channels, 3, 3), st.float64))
+    weight = make_input("weight", TensorType((channels, features, kernel, kernel), st.float64))
+    spread = make("contract", (data, weight), spec="ncxy,cfuv->nfxyuv")
+    lengths = ((3 - 1) * step + kernel,) * 2
+    whole = make(
+        "fold", (spread,), axes=(2, 3), lengths=lengths, steps=(step,) * 2, dilations=(1, 1)
+    )
+    before = verify(Graph("f", (data, weight), (whole,)), after="writing the test")
+    after = verify(dense_data_gradients(before), after="dense_data_gradients")
+    assert "add" not in names(after)
+    check_numbers(before, after)
+
+
+def make(name: str, operands: tuple[Node, ...], **static: object) -> Node:
+    primitive = REGISTRY[name]
+    return Node(primitive, operands, static, primitive.infer(*(x.type for x in operands), **static))

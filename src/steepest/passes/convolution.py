@@ -8,18 +8,18 @@ numbers, with the flipped weight:
     contract(windows(pad(output_grad, interior=step - 1)), flip(weight))
 
 which writes each number once, and which a compiler makes like any other convolution. Sums run in
-another order, so the result can differ in its last bits.
+another order, so the result can differ in its last bits. What goes into few features is turned into
+a sum of shifted images instead (`thin_folds.py`).
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
-from steepest.graph.node import Graph, Node, Operation, keep, rebuild
-from steepest.ops.contraction import contract, parse_spec
+from steepest.graph.node import Graph, Node, keep, rebuild
+from steepest.ops.contraction import contract
 from steepest.ops.movement import flip, pad, slice_
-from steepest.ops.windows import fold, window_span, windows
+from steepest.ops.windows import window_span, windows
+from steepest.passes.spread import Spread, made, spread_of
+from steepest.passes.thin_folds import is_thin, shifted
 
 
 def dense_data_gradients(graph: Graph) -> Graph:
@@ -33,8 +33,8 @@ def dense_data_gradients(graph: Graph) -> Graph:
         node = keep(node, operands)
         if node.op is not slice_ or 0 in node.tensor_type.shape:
             return node
-        spread = _spread_of(node.operands[0])
-        if spread is None:
+        spread = spread_of(node.operands[0])
+        if spread is None or is_thin(spread):
             return node
         inner = node.operands[0].tensor_type.shape
         plain = zip(inner, node.tensor_type.shape, strict=True)
@@ -45,66 +45,18 @@ def dense_data_gradients(graph: Graph) -> Graph:
 
     def whole(node: Node, operands: tuple[Node, ...]) -> Node:
         node = keep(node, operands)
-        spread = _spread_of(node)
+        spread = spread_of(node)
         if spread is None:
             return node
+        if is_thin(spread):
+            return shifted(spread, node)
         ndim = node.tensor_type.ndim
         return _dense(spread, node, (0,) * ndim, (1,) * ndim)
 
     return rebuild(rebuild(graph, cropped), whole)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Spread:
-    """A contraction whose result is folded.
-
-    Attributes:
-        data: the operand with the axes of positions.
-        weight: the operand with the axes of the windows.
-        data_letters, weight_letters, output_letters: the axes; those of the output without the
-            windows.
-        axes: the folded axes of the result.
-        letters: for each of them, the letters of position and of offset in the window.
-        steps, dilations: the options of the fold.
-    """
-
-    data: Node
-    weight: Node
-    data_letters: str
-    weight_letters: str
-    output_letters: str
-    axes: tuple[int, ...]
-    letters: tuple[tuple[str, str], ...]
-    steps: tuple[int, ...]
-    dilations: tuple[int, ...]
-
-
-def _spread_of(node: Node) -> _Spread | None:
-    """What a fold sums, if it is a contraction of positions with windows that overlap."""
-    if node.op is not fold or node.operands[0].op is not contract:
-        return None
-    inner = node.operands[0]
-    if not inner.tensor_type.size or not inner.tensor_type.dtype.is_floating:
-        return None
-    axes, steps, dilations = (node.static[each] for each in ("axes", "steps", "dilations"))
-    sizes = inner.tensor_type.shape[node.tensor_type.ndim :]
-    options = zip(sizes, steps, dilations, strict=True)
-    if all(window_span(size, dilation) <= step for size, step, dilation in options):
-        return None
-    left, right, output = parse_spec(inner.static["spec"])
-    lead = output[: node.tensor_type.ndim]
-    letters = tuple((output[axis], output[len(lead) + n]) for n, axis in enumerate(axes))
-    terms = ((left, inner.operands[0]), (right, inner.operands[1]))
-    for (data_letters, data), (weight_letters, weight) in (terms, terms[::-1]):
-        if all(
-            place not in weight_letters and offset not in data_letters for place, offset in letters
-        ):
-            spread = (data, weight, data_letters, weight_letters, lead)
-            return _Spread(*spread, axes, letters, steps, dilations)
-    return None
-
-
-def _dense(spread: _Spread, node: Node, start: tuple[int, ...], step: tuple[int, ...]) -> Node:
+def _dense(spread: Spread, node: Node, start: tuple[int, ...], step: tuple[int, ...]) -> Node:
     """The dense contraction that stands for `node`.
 
     Args:
@@ -128,13 +80,13 @@ def _dense(spread: _Spread, node: Node, start: tuple[int, ...], step: tuple[int,
     axes, sizes, steps, dilations, offsets = zip(*options, strict=True)
     padded = _padded(data, low, high, interior, node)
     static = {"axes": axes, "sizes": sizes, "steps": steps, "dilations": dilations}
-    seen = _made(windows, (padded,), static, node)
+    seen = made(windows, (padded,), static, node)
     flipped_axes = tuple(sorted(spread.weight_letters.index(each) for each in offsets))
-    flipped = _made(flip, (spread.weight,), {"axes": flipped_axes}, node)
+    flipped = made(flip, (spread.weight,), {"axes": flipped_axes}, node)
     spec = (
         f"{spread.data_letters}{''.join(offsets)},{spread.weight_letters}->{spread.output_letters}"
     )
-    return _made(contract, (seen, flipped), {"spec": spec}, node)
+    return made(contract, (seen, flipped), {"spec": spec}, node)
 
 
 def _padded(data: Node, low: list[int], high: list[int], interior: list[int], origin: Node) -> Node:
@@ -145,19 +97,11 @@ def _padded(data: Node, low: list[int], high: list[int], interior: list[int], or
         "interior": tuple(interior),
     }
     if any(map(any, static.values())):
-        data = _made(pad, (data,), static, origin)
+        data = made(pad, (data,), static, origin)
     if min(*low, *high) >= 0:
         return data
     shape = data.tensor_type.shape
     start = tuple(max(-each, 0) for each in low)
     stop = tuple(size - max(-each, 0) for size, each in zip(shape, high, strict=True))
     static = {"start": start, "stop": stop, "step": (1,) * len(shape)}
-    return _made(slice_, (data,), static, origin)
-
-
-def _made(
-    op: Operation, operands: tuple[Node, ...], static: dict[str, Any], replaced: Node
-) -> Node:
-    """A node that stands where another stood."""
-    result = op.infer(*(each.type for each in operands), **static)
-    return Node(op, operands, static, result, replaced.origin)
+    return made(slice_, (data,), static, origin)
