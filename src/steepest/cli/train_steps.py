@@ -64,7 +64,7 @@ def check_test_fraction(fraction: float) -> None:
         raise UsageError(f"--test-fraction {fraction:g}: must be above 0 and below 1, such as 0.2.")
 
 
-def open_checkpoint(folder: Path, resume: bool) -> Any:
+def open_checkpoint(folder: Path, resume: bool) -> Checkpoint:
     """The checkpoint of a training into `folder`, which is made; an old one goes unless resumed."""
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:

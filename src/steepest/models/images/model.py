@@ -25,6 +25,7 @@ from steepest.models.images.feeder import channels_first
 from steepest.models.images.network import NormalizedInput, build_network, choose_network
 from steepest.models.images.recipe import ImageRecipe
 from steepest.nn.summary import Summary
+from steepest.train.checkpoint import Checkpoint
 from steepest.train.history import History
 from steepest.train.metrics import compute
 from steepest.train.source import Batch
@@ -106,7 +107,7 @@ class ImageModel:
         recipe: ImageRecipe | None = None,
         augmentation: Augmentation | None = None,
         progress: str = "auto",
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
         resume: bool = False,
         **preparation: Any,
     ) -> ImageModel:
@@ -122,7 +123,7 @@ class ImageModel:
             recipe: other settings of the training.
             augmentation: what is done to training images; default by their size and kind.
             progress: `"auto"`, `"bar"`, `"lines"` or `"none"`.
-            checkpoint: a folder to save to after every epoch.
+            checkpoint: a folder to save to after every epoch, or a `Checkpoint`.
             resume: go on from the newest checkpoint there.
             preparation: options of `prepare_images`.
 

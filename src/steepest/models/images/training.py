@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 import steepest as st
@@ -13,6 +14,7 @@ from steepest.models.images.feeder import ImageFeeder
 from steepest.models.images.network import NETWORKS, NormalizedInput, build_network
 from steepest.models.images.recipe import ImageRecipe
 from steepest.train.callbacks import LearningRateSchedule
+from steepest.train.checkpoint import Checkpoint
 from steepest.train.history import History
 from steepest.train.trainer import Trainer
 
@@ -40,7 +42,7 @@ def train_images(
     seed: int,
     *,
     progress: Any,
-    checkpoint: Any,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None,
     resume: bool,
 ) -> TrainingResult:
     """Train a network on the training part; the validation part is watched, not learned from.

@@ -31,6 +31,7 @@ from steepest.models.tabular.network import MixedNetwork
 from steepest.models.tabular.recipe import Recipe
 from steepest.models.tabular.training import Training
 from steepest.nn.summary import Summary
+from steepest.train.checkpoint import Checkpoint
 from steepest.train.history import History
 
 FORMAT = ModelFormat(
@@ -106,7 +107,7 @@ class TableModel:
         seed: int = 0,
         recipe: Recipe | None = None,
         progress: str = "auto",
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
         resume: bool = False,
     ) -> TableModel:
         """Train on a table.
@@ -124,7 +125,7 @@ class TableModel:
             seed: of folds, first weights and shuffling; one seed gives the same bits every time.
             recipe: other settings of the training.
             progress: `"auto"`, `"bar"`, `"lines"` or `"none"`.
-            checkpoint: a folder to save to after every epoch.
+            checkpoint: a folder to save to after every epoch, or a `Checkpoint`.
             resume: go on from the newest checkpoint there; the result is bitwise equal to that of
                 a training that was never cut off.
 

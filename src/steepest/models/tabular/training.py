@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from steepest.models.tabular.recipe import (
     rows_of_members,
 )
 from steepest.train.callbacks import LearningRateSchedule
+from steepest.train.checkpoint import Checkpoint
 from steepest.train.files import checksum
 from steepest.train.history import History
 from steepest.train.trainer import Trainer
@@ -85,7 +87,12 @@ class Training:
         self.network = TabularNetwork(*self.sizes, st.random.Generator(seed))
         self.feeder = RowFeeder(self.network, matrix)
 
-    def run(self, progress: str, checkpoint: Any, resume: bool) -> TrainingResult:
+    def run(
+        self,
+        progress: str,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None,
+        resume: bool,
+    ) -> TrainingResult:
         """Train, and weigh the networks at the end of each cycle."""
         optimizer = self._optimizer()
         schedule = optim.LambdaLR(optimizer, lambda step: rate_factor(step / self.steps))
