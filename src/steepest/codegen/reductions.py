@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from steepest.codegen.emit import Emit, Scalar
 from steepest.codegen.loops import Slot, integer, loop, smaller
+from steepest.codegen.segments import segments_of
 from steepest.codegen.values import Counters
 from steepest.codegen.writer import NestWriter
 from steepest.graph.dtypes import bool_, int64
@@ -82,18 +83,20 @@ def _reduce_columns(writer: NestWriter, nest: ReduceNest) -> None:
 
 def _reduce_windows(writer: NestWriter, nest: ReduceNest) -> None:
     """Write out all turns of the reduced loops, so that the loop over neighbours is innermost."""
-    counters: Counters = {}
     combine = _combine(nest)
-    with ExitStack() as stack:
-        writer.open(stack, nest.loops, counters, rows=True)
-        emit = Emit(writer.builder)
-        total = _start(emit, nest)
-        for turns in itertools.product(*(range(each.extent) for each in nest.reduced)):
-            counters.update(zip(nest.reduced, map(integer, turns), strict=True))
+    for segment in segments_of(nest.loops, [nest.value], nest.reduced):
+        counters: Counters = {}
+        with ExitStack() as stack:
+            writer.open(stack, nest.loops, counters, rows=True, segment=segment)
+            emit = Emit(writer.builder)
+            total = _start(emit, nest)
+            for turns in itertools.product(*(range(each.extent) for each in nest.reduced)):
+                counters.update(zip(nest.reduced, map(integer, turns), strict=True))
+                here = segment.at(dict(zip(nest.reduced, turns, strict=True)))
+                values = writer.values(counters, here)
+                total = combine(values.emit, total, values.scalar(nest.value))
             values = writer.values(counters)
-            total = combine(values.emit, total, values.scalar(nest.value))
-        values = writer.values(counters)
-        values.store(nest.node, nest.place, total)
+            values.store(nest.node, nest.place, total)
 
 
 def _position(writer: NestWriter, nest: ReduceNest) -> None:

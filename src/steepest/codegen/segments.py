@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from steepest.kernels.affine import Affine, Variable
 from steepest.kernels.expression import Choice, Expression, Guarded, walk
@@ -29,15 +29,17 @@ class Segment:
 
     bounds: Bounds
 
+    def at(self, turns: Mapping[Variable, int]) -> Segment:
+        """This part at one turn of some more loops."""
+        return Segment({**self.bounds, **{each: (n, n + 1) for each, n in turns.items()}})
+
     def range_of(self, place: Affine) -> tuple[int, int] | None:
-        """The smallest and largest value of a place that one split loop moves; `None` if not so."""
-        if len(place.terms) != 1 or place.terms[0][1] != 1:
-            return (place.constant, place.constant) if not place.terms else None
-        variable = place.terms[0][0]
-        if variable not in self.bounds:
+        """The smallest and largest value of a place; `None` if other loops than these move it."""
+        if not all(variable in self.bounds for variable, _ in place.terms):
             return None
-        low, high = self.bounds[variable]
-        return place.constant + low, place.constant + high - 1
+        return place.bounds(
+            {variable: (low, high - 1) for variable, (low, high) in self.bounds.items()}
+        )
 
     def is_inside(self, place: Affine, low: int, high: int) -> bool | None:
         """Whether a place is in [low, high) everywhere (True) or nowhere (False)."""
@@ -61,16 +63,22 @@ class Segment:
 EVERYTHING = Segment({})
 
 
-def segments_of(loops: Sequence[Variable], values: Sequence[Expression]) -> list[Segment]:
-    """The segments of a nest; one of everything where nothing is selected or too much is."""
+def segments_of(
+    loops: Sequence[Variable], values: Sequence[Expression], written_out: Sequence[Variable] = ()
+) -> list[Segment]:
+    """The segments of a nest; one of everything where nothing is selected or too much is.
+
+    Args:
+        written_out: inner loops of which each turn is emitted by itself.
+    """
     cuts: dict[Variable, set[int]] = {}
     for value in values:
         for each in walk(value):
             if isinstance(each, Choice):
-                _cut(cuts, each.place, (0, *each.ends))
+                _cut(cuts, each.place, (0, *each.ends), written_out)
             elif isinstance(each, Guarded):
                 for place, low, high in each.ranges:
-                    _cut(cuts, place, (low, high))
+                    _cut(cuts, place, (low, high), written_out)
     spans: list[list[tuple[Variable, tuple[int, int]]]] = []
     for variable in loops:
         inner = sorted(each for each in cuts.get(variable, ()) if 0 < each < variable.extent)
@@ -81,8 +89,19 @@ def segments_of(loops: Sequence[Variable], values: Sequence[Expression]) -> list
     return found if len(found) <= MOST_SEGMENTS else [EVERYTHING]
 
 
-def _cut(cuts: dict[Variable, set[int]], place: Affine, borders: Sequence[int]) -> None:
-    """Note where a loop that moves a place alone crosses the borders."""
-    if len(place.terms) == 1 and place.terms[0][1] == 1:
-        variable = place.terms[0][0]
-        cuts.setdefault(variable, set()).update(each - place.constant for each in borders)
+def _cut(
+    cuts: dict[Variable, set[int]],
+    place: Affine,
+    borders: Sequence[int],
+    written_out: Sequence[Variable],
+) -> None:
+    """Note where a loop that moves a place alone, at any turns of others, crosses the borders."""
+    moving = [term for term in place.terms if term[0] not in written_out]
+    if len(moving) != 1 or moving[0][1] < 1:
+        return
+    ((variable, step),) = moving
+    others = [range(each.extent) for each, _ in place.without(variable).terms]
+    for turns in itertools.product(*others):
+        steps = (by for _, by in place.without(variable).terms)
+        start = place.constant + sum(by * n for by, n in zip(steps, turns, strict=True))
+        cuts.setdefault(variable, set()).update(-(-(each - start) // step) for each in borders)
