@@ -117,8 +117,21 @@ class Values:
             )
             place = self.builder.add(place, self.builder.mul(limited.value, integer(step)))
         if self._guard is not None:
-            place = self.builder.select(self._guard, place, integer(0))
+            place = self.builder.select(self._guard, place, self._place_in_row(load))
         return place
+
+    def _place_in_row(self, load: Load) -> ir.Value:
+        """Where a number that is not used may be read: in the same row.
+
+        Only a block of rows has memory where rows pass from nest to nest.
+        """
+        row = next(iter(self._counters), None)
+        if row is None:
+            return integer(0)
+        step = load.place.step(row)
+        if not 0 < step * (row.extent - 1) < load.node.tensor_type.size:
+            return integer(0)
+        return self.place(Affine(0, ((row, step),)))
 
     def _under(self, guard: ir.Value, expression: Expression) -> Scalar:
         """Emit an expression whose reads are safe where `guard` does not hold."""

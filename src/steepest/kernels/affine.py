@@ -51,12 +51,17 @@ class Affine:
         """This, with a variable held at 0."""
         return Affine(self.constant, tuple(term for term in self.terms if term[0] is not variable))
 
-    def bounds(self) -> tuple[int, int]:
-        """The smallest and the largest value over all turns of all loops."""
+    def bounds(self, limits: Mapping[Variable, tuple[int, int]] | None = None) -> tuple[int, int]:
+        """The smallest and the largest value over all turns of all loops.
+
+        Args:
+            limits: the first and last turn of the loops of which only some turns count.
+        """
         low = high = self.constant
         for variable, step in self.terms:
-            reach = step * (variable.extent - 1)
-            low, high = low + min(reach, 0), high + max(reach, 0)
+            first, last = (limits or {}).get(variable, (0, variable.extent - 1))
+            low += min(step * first, step * last)
+            high += max(step * first, step * last)
         return low, high
 
 

@@ -27,6 +27,7 @@ from steepest.kernels.nest import (
     SortNest,
     Store,
 )
+from steepest.kernels.padding import framed_once
 from steepest.kernels.phases import Phase, padded_before_spread, phases_of
 from steepest.kernels.reading import Index, NeedsBuffer, NeedsPlainBuffer, Reader
 from steepest.kernels.rewriting import (
@@ -68,7 +69,7 @@ class Builder:
     def __init__(self, graph: Graph):
         turned = shared_batches(choose_axis_orders(wide_sums(check_supported(graph))))
         contiguous = contiguous_vectors(thin_sums(sums_by_rows(turned)))
-        self.graph = uncrowded(padded_before_spread(contiguous))
+        self.graph = framed_once(uncrowded(padded_before_spread(contiguous)))
         self.stored = Storage(self.graph).stored
         self.layout = Layout(self.graph)
         self.faults = make_input("faults", TensorType((1,), uint8))
@@ -288,16 +289,19 @@ class Builder:
     def _interior_pad(self, node: Node, reader: Reader) -> list[Nest]:
         """Zeros everywhere; then the numbers, apart from each other."""
         shape, operand = node.tensor_type.shape, node.operands[0]
-        # A first loop of one turn: one unit of work, because the operand's rows lie apart.
-        once = Variable(1)
+        # A first loop of one turn, that is one unit of work, where the operand's rows lie apart.
+        moves_rows = shape[0] == 1 or any(
+            node.static[name][0] for name in ("low", "high", "interior")
+        )
+        once = (Variable(1),) if moves_rows else ()
         loops, index = _loops(shape)
         zero = Number(node.tensor_type.dtype, 0)
-        clear = MapNest(node, (once, *loops), (Store(node, linear(index, shape), zero),))
+        clear = MapNest(node, (*once, *loops), (Store(node, linear(index, shape), zero),))
         inner_loops, inner = _loops(operand.tensor_type.shape)
         parts = zip(inner, node.static["low"], node.static["interior"], strict=True)
         place = linear(tuple(each * (between + 1) + low for each, low, between in parts), shape)
         value = reader.read(operand, inner)
-        return [clear, MapNest(node, (once, *inner_loops), (Store(node, place, value),))]
+        return [clear, MapNest(node, (*once, *inner_loops), (Store(node, place, value),))]
 
 
 def _loops(shape: tuple[int, ...]) -> tuple[tuple[Variable, ...], Index]:

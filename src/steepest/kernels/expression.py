@@ -19,6 +19,9 @@ from steepest.graph.node import Node
 from steepest.kernels.affine import Affine
 from steepest.ops.primitive import Primitive
 
+Ranges = tuple[tuple[Affine, int, int], ...]
+"""Places, each with the first value and the one after the last that it may have."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Expression:
@@ -73,7 +76,7 @@ class Apply(Expression):
 class Guarded(Expression):
     """`value` where every affine lies in its [low, high) and divides evenly; otherwise 0."""
 
-    ranges: tuple[tuple[Affine, int, int], ...]
+    ranges: Ranges
     value: Expression
 
     def parts(self) -> tuple[Expression, ...]:
@@ -107,3 +110,19 @@ def walk(expression: Expression) -> Iterator[Expression]:
 def loads(expression: Expression) -> Iterator[Load]:
     """Every read of a buffer."""
     return (each for each in walk(expression) if isinstance(each, Load))
+
+
+def guarded_loads(expression: Expression) -> Iterator[tuple[Load, Ranges]]:
+    """Every read of a buffer with what is known of the turns at which its number is used."""
+    seen: set[tuple[int, Ranges]] = set()
+    stack: list[tuple[Expression, Ranges]] = [(expression, ())]
+    while stack:
+        each, ranges = stack.pop()
+        if (id(each), ranges) in seen:
+            continue
+        seen.add((id(each), ranges))
+        if isinstance(each, Load):
+            yield each, ranges
+        if isinstance(each, Guarded):
+            ranges = (*ranges, *each.ranges)
+        stack.extend((part, ranges) for part in each.parts())

@@ -11,7 +11,7 @@ import math
 
 from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, Variable
-from steepest.kernels.expression import Expression, Load, loads
+from steepest.kernels.expression import Expression, Load, Ranges, guarded_loads, loads
 from steepest.ops.primitive import Primitive
 
 CONTRACTION_ROWS = 8
@@ -66,6 +66,10 @@ class Nest:
         """The reads whose place is known; see `scattered_reads` for the others."""
         raise NotImplementedError
 
+    def guarded_reads(self) -> list[tuple[Load, Ranges]]:
+        """The same reads, each with the ranges in which its number is used."""
+        return [(load, ()) for load in self.reads()]
+
     def scattered_reads(self) -> list[Node]:
         """Nodes beside those of `reads` of which a row may read any part."""
         return []
@@ -102,6 +106,9 @@ class MapNest(Nest):
     def reads(self) -> list[Load]:
         return [load for store in self.stores for load in loads(store.value)]
 
+    def guarded_reads(self) -> list[tuple[Load, Ranges]]:
+        return [each for store in self.stores for each in guarded_loads(store.value)]
+
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class ReduceNest(Nest):
@@ -117,6 +124,9 @@ class ReduceNest(Nest):
 
     def reads(self) -> list[Load]:
         return list(loads(self.value))
+
+    def guarded_reads(self) -> list[tuple[Load, Ranges]]:
+        return list(guarded_loads(self.value))
 
     @property
     def work(self) -> float:

@@ -44,8 +44,8 @@ def _follows_rows(nests: Iterable[Nest], node: Node, writers: list[Nest]) -> boo
     for nest in nests:
         if any(each is node for each in nest.scattered_reads()):
             return False
-        loads = [load for load in nest.reads() if load.node is node]
-        if not all(is_aligned(nest, writer, load) for load in loads for writer in writers):
+        reads = [each for each in nest.guarded_reads() if each[0].node is node]
+        if not all(is_aligned(nest, writer, *each) for each in reads for writer in writers):
             return False
     return True
 

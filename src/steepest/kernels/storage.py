@@ -43,6 +43,13 @@ STRUCTURED = (
 CHEAP_DEPTH = 3
 """Operations in a row that are repeated rather than stored, where a value is used twice."""
 
+LARGE = 262_144
+"""Numbers of a value from which on it leaves the cache before it is used again."""
+MOST_AGAIN = 7
+"""Operations that are repeated for each number of such a value at most."""
+MOST_READ_AGAIN = 2
+"""Buffers that are read again for it at most; one for a value of single bytes."""
+
 HEAVY = frozenset({"exp", "log", "tanh", "sigmoid", "erf", "power", "sin", "cos", "log1p", "expm1"})
 SLOW = frozenset({"divide", "sqrt", "remainder", "floor_divide"})
 LARGEST_EXPRESSION = 100
@@ -94,8 +101,9 @@ class Storage:
         length: dict[int, int] = {}
         for node in self._nodes:
             inner = [each for each in node.operands if not self._has_buffer(each)]
-            for each in inner:
-                if 1 < each.tensor_type.size < node.tensor_type.size and depth[id(each)] > 3:
+            # Padding repeats nothing.
+            for each in inner if node.op is not movement.pad else ():
+                if _is_repeated(each, node) and depth[id(each)] > _most_repeated(each, node):
                     self._store(each, depth, length)
             elementwise = getattr(node.op, "is_elementwise", False)
             depth[id(node)] = max((depth[id(each)] for each in inner), default=0)
@@ -103,15 +111,43 @@ class Storage:
             length[id(node)] = 1 + sum(length[id(each)] for each in inner)
             shared = users[id(node)] > 1 and node.tensor_type.size > 1
             is_deep = elementwise and depth[id(node)] > CHEAP_DEPTH
-            if (shared and is_deep) or length[id(node)] > LARGEST_EXPRESSION:
+            if shared and is_deep and not self._is_cheaper_again(node):
                 self.stored.add(id(node))
-            if id(node) in self.stored:
+            if id(node) in self.stored or length[id(node)] > LARGEST_EXPRESSION:
                 self._store(node, depth, length)
 
     def _store(self, node: Node, depth: dict[int, int], length: dict[int, int]) -> None:
         self.stored.add(id(node))
         depth[id(node)] = 0
         length[id(node)] = 0
+
+    def _is_cheaper_again(self, node: Node) -> bool:
+        """Whether each user of a large value had better compute it of what it is made of.
+
+        What a batch of images holds has left the cache when it is used again, and to write and read
+        it takes longer than a few operations on what users read anyway.
+        """
+        if node.tensor_type.size < LARGE:
+            return False
+        operations, sources = self._made_of(node)
+        most = 1 if node.tensor_type.dtype.is_bool else MOST_READ_AGAIN
+        return operations <= MOST_AGAIN and sources <= most
+
+    def _made_of(self, node: Node) -> tuple[int, int]:
+        """The operations on as many numbers that make a value, and the buffers that they read."""
+        found: dict[int, Node] = {}
+        stack = [node]
+        while stack:
+            each = stack.pop()
+            if id(each) not in found and each.tensor_type.size >= node.tensor_type.size:
+                found[id(each)] = each
+                if each is node or not self._has_buffer(each):
+                    stack.extend(each.operands)
+        sources = [each for each in found.values() if each is not node and self._has_buffer(each)]
+        made = [each for each in found.values() if each is node or not self._has_buffer(each)]
+        is_elementwise = [getattr(each.op, "is_elementwise", False) for each in made]
+        costs = [self._cost(each) for each, own in zip(made, is_elementwise, strict=True) if own]
+        return sum(costs), len(sources)
 
     def _has_buffer(self, node: Node) -> bool:
         return node.is_input or id(node) in self.stored
@@ -171,6 +207,20 @@ class Storage:
             inner = reshaped_index(probe, node.tensor_type.shape, operand.tensor_type.shape)
             return [operand] if inner is None else []
         return []
+
+
+def _is_repeated(node: Node, user: Node) -> bool:
+    """Whether a user of more numbers needs each number of a node several times."""
+    return 1 < node.tensor_type.size < user.tensor_type.size
+
+
+def _most_repeated(node: Node, user: Node) -> int:
+    """The operations that a user of more numbers repeats at most: less than a division, often.
+
+    What differs from neighbour to neighbour is not computed once before a loop over neighbours.
+    """
+    varies = node.tensor_type.shape[-1:] != (1,)
+    return 1 if varies and user.tensor_type.size >= LARGE else CHEAP_DEPTH
 
 
 def _is_scattered(node: Node) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steepest.graph.node import Node
-from steepest.kernels.expression import Load
+from steepest.kernels.affine import Variable
+from steepest.kernels.expression import Load, Ranges
 from steepest.kernels.nest import Nest
 
 Waits = dict[int, dict[int, bool]]
@@ -18,9 +19,9 @@ def dependencies(nests: Sequence[Nest]) -> Waits:
     waits: Waits = {}
     for nest in nests:
         needed: dict[int, bool] = {}
-        for load in nest.reads():
+        for load, ranges in nest.guarded_reads():
             for earlier in writers.get(id(load.node), ()):
-                aligned = is_aligned(nest, earlier, load)
+                aligned = is_aligned(nest, earlier, load, ranges)
                 needed[id(earlier)] = needed.get(id(earlier), True) and aligned
         for node in nest.scattered_reads():
             for earlier in writers.get(id(node), ()):
@@ -41,8 +42,12 @@ def _writes_rows_of(nest: Nest, earlier: Nest, node: Node) -> bool:
     return nest.rows == earlier.rows and size is not None and size == earlier.row_size(node)
 
 
-def is_aligned(nest: Nest, earlier: Nest, load: Load) -> bool:
-    """Whether row r of `nest` reads only what row r of `earlier` wrote."""
+def is_aligned(nest: Nest, earlier: Nest, load: Load, ranges: Ranges = ()) -> bool:
+    """Whether row r of `nest` reads only what row r of `earlier` wrote.
+
+    Args:
+        ranges: in which the number that is read is used; what else is read is not looked at.
+    """
     if nest.rows != earlier.rows:
         return False
     if nest.rows == 1:
@@ -51,5 +56,17 @@ def is_aligned(nest: Nest, earlier: Nest, load: Load) -> bool:
     row = nest.loops[0]
     if load.indices or row_size is None or load.place.step(row) != row_size:
         return False
-    low, high = load.place.without(row).bounds()
+    low, high = load.place.without(row).bounds(_turns_within(ranges))
     return low >= 0 and high < row_size
+
+
+def _turns_within(ranges: Ranges) -> dict[Variable, tuple[int, int]]:
+    """The first and last turn of each loop that moves the place of a range by itself."""
+    limits: dict[Variable, tuple[int, int]] = {}
+    for place, low, high in ranges:
+        if len(place.terms) != 1 or place.terms[0][1] != 1:
+            continue
+        variable = place.terms[0][0]
+        first, last = limits.get(variable, (0, variable.extent - 1))
+        limits[variable] = (max(first, low - place.constant), min(last, high - 1 - place.constant))
+    return limits

@@ -11,6 +11,9 @@ from steepest.errors import ArgumentError, ShapeError
 from steepest.nn.checks import as_tensor, complaint, require_floating
 from steepest.ops.windows import windows
 
+LONG_IMAGE = 16
+"""Positions of a channel from which on an image has a mean and a variance of its own first."""
+
 
 def batch_norm(
     input: Tensor,
@@ -133,11 +136,29 @@ def _require_several(shape: tuple[int, ...], count: int, name: str) -> None:
 
 
 def _moments(x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance over axes (kept with size 1), and x less its mean."""
-    mean = st.mean(x, axis=tuple(axes), keepdims=True)
+    """Mean and biased variance over axes (kept with size 1), and x less its mean.
+
+    Over a batch of images, those of each image come first: they take one pass over an image, while
+    it is in cache, where the mean of all would have to be known before a second pass could begin.
+    The variance is then the mean of the images' variances and the variance of their means.
+
+    Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
+    sample variances" (1979).
+    """
+    inner = tuple(axis for axis in axes if axis != 0)
+    if 0 not in axes or math.prod(x.shape[axis] for axis in inner) < LONG_IMAGE:
+        mean, var = _plain_moments(x, tuple(axes))
+        return mean, var, x - mean
+    means, variances = _plain_moments(x, inner)
+    mean, of_means = _plain_moments(means, (0,))
+    return mean, st.mean(variances, axis=0, keepdims=True) + of_means, x - mean
+
+
+def _plain_moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance over axes, which stay with size 1."""
+    mean = st.mean(x, axis=axes, keepdims=True)
     centered = x - mean
-    var = st.mean(centered * centered, axis=tuple(axes), keepdims=True)
-    return mean, var, centered
+    return mean, st.mean(centered * centered, axis=axes, keepdims=True)
 
 
 def _move_towards(running: Tensor, batch: Tensor, momentum: float | Tensor) -> None:
