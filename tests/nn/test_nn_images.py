@@ -41,6 +41,21 @@ def test_batch_norm_of_images(dims, dtype, training):
     check_module(ours, theirs, [numbers(SHAPES[dims], 1, dtype) + np.float32(3)], dtype=dtype)
 
 
+def test_batch_norm_of_images_that_are_far_apart():
+    """Each image's mean is 100 times its deviation away from the others': all of it counts."""
+    x = (
+        numbers((6, 3, 5, 7), 0, "float32")
+        + np.arange(6, dtype="float32")[:, None, None, None] * 100
+    )
+    wide = x.astype("float64")
+    mean, var = (f(wide, axis=(0, 2, 3), keepdims=True) for f in (np.mean, np.var))
+    running = st.zeros(3), st.ones(3)
+    found = F.batch_norm(st.asarray(x), *running, training=True, momentum=1.0)
+    np.testing.assert_allclose(np.asarray(found), (wide - mean) / np.sqrt(var + 1e-5), atol=2e-6)
+    np.testing.assert_allclose(np.asarray(running[0]), mean.reshape(3), rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(running[1]), var.reshape(3) * 210 / 209, rtol=2e-6)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
     "options",
