@@ -377,7 +377,7 @@ def test_a_program_draws_again_rather_than_keep_the_numbers() -> None:
 
 CHANGED = (
     "assign: a checkpointed function runs twice, so it cannot change a tensor float32[2] that "
-    "requires a gradient. Change it outside, or leave out the checkpoint. At test_checkpoint.py:"
+    "requires a gradient. Change it outside, or leave out the checkpoint. At test_recomputing.py:"
 )
 
 
