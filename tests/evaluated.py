@@ -6,11 +6,14 @@ for equality; what native code computes is compared with it in `tests/native`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
+import steepest as st
 from steepest.compile import Compiled
 from steepest.graph.evaluate import Evaluator
 
@@ -29,3 +32,22 @@ def assert_same_bits(found: Sequence[Any], expected: Sequence[Any]) -> None:
         if left.dtype.kind == "f":
             numbers = ~np.isnan(left)
             np.testing.assert_array_equal(np.signbit(left)[numbers], np.signbit(right)[numbers])
+
+
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
+BOTH = pytest.mark.parametrize(
+    "wrap", [lambda function: function, compiled], ids=["eager", "compiled"]
+)
+"""Runs a test eagerly, and compiled."""
+
+
+def array(*numbers: Any) -> st.Tensor:
+    return st.asarray(np.array(numbers, "float64"))
+
+
+def here() -> int:
+    """The line that calls this."""
+    frame = inspect.currentframe()
+    assert frame is not None
+    assert frame.f_back is not None
+    return frame.f_back.f_lineno

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from evaluated import compiled
+from evaluated import BOTH, Wrap, array, here
 
 import steepest as st
 from steepest.errors import GradientError, ShapeError
-
-Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
-BOTH = pytest.mark.parametrize(
-    "wrap", [lambda function: function, compiled], ids=["eager", "compiled"]
-)
-
-
-def array(*numbers: Any) -> st.Tensor:
-    return st.asarray(np.array(numbers, "float64"))
-
-
-def here() -> int:
-    """The line that calls this."""
-    frame = inspect.currentframe()
-    assert frame is not None
-    assert frame.f_back is not None
-    return frame.f_back.f_lineno
 
 
 def pass_on(output_grad: Any, *_: Any) -> Any:

@@ -6,14 +6,13 @@ The oracle is the same function without `checkpoint`: every number is the same b
 from __future__ import annotations
 
 import gc
-import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from evaluated import assert_same_bits, compiled
+from evaluated import BOTH, Wrap, array, assert_same_bits, compiled, here
 
 import steepest as st
 from steepest import nn
@@ -25,28 +24,12 @@ from steepest.kernels.build import Builder
 from steepest.kernels.schedule import schedule
 from steepest.runtime.plan import Plan, make_plan
 
-Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
-BOTH = pytest.mark.parametrize(
-    "wrap", [lambda function: function, compiled], ids=["eager", "compiled"]
-)
 WAYS = pytest.mark.parametrize(
     "wrap",
     [lambda function: function, compiled, lambda function: st.compile(function, back_end="native")],
     ids=["eager", "compiled", "native"],
 )
 Model = Callable[[Any], Any]
-
-
-def array(*numbers: Any) -> st.Tensor:
-    return st.asarray(np.array(numbers, "float64"))
-
-
-def here() -> int:
-    """The line that calls this."""
-    frame = inspect.currentframe()
-    assert frame is not None
-    assert frame.f_back is not None
-    return frame.f_back.f_lineno
 
 
 def chain(x: st.Tensor) -> st.Tensor:

@@ -19,6 +19,7 @@ from steepest.kernels.expression import (
     Load,
     Number,
     Position,
+    stays_in_row,
 )
 
 Counters = dict[Variable, ir.Value]
@@ -126,12 +127,9 @@ class Values:
         Only a block of rows has memory where rows pass from nest to nest.
         """
         row = next(iter(self._counters), None)
-        if row is None:
+        if row is None or not stays_in_row(load, row):
             return integer(0)
-        step = load.place.step(row)
-        if not 0 < step * (row.extent - 1) < load.node.tensor_type.size:
-            return integer(0)
-        return self.place(Affine(0, ((row, step),)))
+        return self.place(Affine(0, ((row, load.place.step(row)),)))
 
     def _under(self, guard: ir.Value, expression: Expression) -> Scalar:
         """Emit an expression whose reads are safe where `guard` does not hold."""

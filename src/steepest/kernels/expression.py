@@ -16,7 +16,7 @@ from typing import Any
 
 from steepest.graph.dtypes import DType
 from steepest.graph.node import Node
-from steepest.kernels.affine import Affine
+from steepest.kernels.affine import Affine, Variable
 from steepest.ops.primitive import Primitive
 
 Ranges = tuple[tuple[Affine, int, int], ...]
@@ -110,6 +110,11 @@ def walk(expression: Expression) -> Iterator[Expression]:
 def loads(expression: Expression) -> Iterator[Load]:
     """Every read of a buffer."""
     return (each for each in walk(expression) if isinstance(each, Load))
+
+
+def stays_in_row(load: Load, row: Variable) -> bool:
+    """Whether each turn of a loop over rows has a place of its own in what is read, by its step."""
+    return 0 < load.place.step(row) * (row.extent - 1) < load.node.tensor_type.size
 
 
 def guarded_loads(expression: Expression) -> Iterator[tuple[Load, Ranges]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from steepest.graph.node import Node
+from steepest.kernels.expression import stays_in_row
 from steepest.kernels.nest import Nest, nodes_of
 from steepest.kernels.waits import is_aligned
 
@@ -45,6 +46,10 @@ def _follows_rows(nests: Iterable[Nest], node: Node, writers: list[Nest]) -> boo
         if any(each is node for each in nest.scattered_reads()):
             return False
         reads = [each for each in nest.guarded_reads() if each[0].node is node]
+        # Where it is not used, a guarded number is read from its row, or from where row 0 would be.
+        rows = nest.loops[:1]
+        if any(ranges and not stays_in_row(load, row) for load, ranges in reads for row in rows):
+            return False
         if not all(is_aligned(nest, writer, *each) for each in reads for writer in writers):
             return False
     return True
