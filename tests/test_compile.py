@@ -513,6 +513,7 @@ def test_stages_are_named() -> None:
         "fold_constants",
         "simplify 2",
         "merge_equal_nodes",
+        "winograd",
     ]
     assert stages["simplify"].endswith("(%0 argument0: float32[2]) {\n  return %0\n}\n")
 

@@ -31,6 +31,7 @@ from steepest.graph.types import TensorType
 from steepest.graph.verify import verify
 from steepest.options import options
 from steepest.passes import PASSES
+from steepest.passes.winograd import winograd
 from steepest.trace.containers import Structure, flatten, unflatten
 from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
@@ -265,6 +266,8 @@ class Program:
         self._stages: list[tuple[str, Graph]] = [("trace", verify(traced.graph, after="trace"))]
         graph = traced.graph
         for run in PASSES:
+            if run is winograd and not options().winograd:
+                continue
             graph = run(graph)
             if options().verify:
                 verify(graph, after=run.__name__)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from steepest.compile import Compiled
 from steepest.kernels.nest import ContractNest, MapNest, ReduceNest
 from steepest.kernels.tuning import FINEST
 from steepest.nn import functional
+from steepest.options import options
 from steepest.runtime.executable import NativeExecutable
 
 CASES: list[tuple[int, ...]] = [
@@ -28,11 +31,20 @@ CASES: list[tuple[int, ...]] = [
     (2, 8, 12, 8, 3, 2, 0, 4),
     (2, 3, 5, 8, 5, 1, 2, 1),
     (9, 64, 70, 2, 3, 1, 1, 1),
+    (3, 24, 40, 7, 3, 1, 1, 1),
+    (6, 40, 32, 4, 3, 1, 2, 1),
     (2, 3, 1, 8, 3, 1, 1, 1),
     (2, 4, 6, 8, 1, 2, 0, 1),
     (2, 4, 6, 9, 2, 3, 1, 1),
     (16, 3, 6, 12, 3, 1, 1, 1),
 ]
+
+
+@pytest.fixture(name="by_windows")
+def fixture_by_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No convolution goes by tiles."""
+    chosen = dataclasses.replace(options(), winograd=False)
+    monkeypatch.setattr(sys.modules["steepest.compile"], "options", lambda: chosen)
 
 
 def native(function: Callable[..., Any], threads: int = 1, **options: Any) -> Any:
@@ -73,10 +85,13 @@ def operands_of(case: tuple[int, ...]) -> list[np.ndarray]:
     return [random.standard_normal(shape).astype("float32") for shape in shapes]
 
 
+@pytest.mark.parametrize("by", ["windows", "tiles"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_numbers_are_those_of_pytorch_and_the_same_on_any_number_of_threads(
-    case: tuple[int, ...],
+    case: tuple[int, ...], by: str, request: pytest.FixtureRequest
 ) -> None:
+    if by == "windows":
+        request.getfixturevalue("by_windows")
     operands = operands_of(case)
     function = step(*case[5:])
     found = [each.numpy() for each in native(function)(*map(st.asarray, operands))]
@@ -162,12 +177,14 @@ def turns(nest: ContractNest) -> int:
     return math.prod(each.extent for each in (*nest.loops, *nest.reduced))
 
 
+@pytest.mark.usefixtures("by_windows")
 def test_windows_are_never_copied() -> None:
     padded = 4 * 14 * 14 * 32
     for nest in nests_of(convolution_step(1), *SHAPES):
         assert all(node.tensor_type.size <= padded for node in nest.written())
 
 
+@pytest.mark.usefixtures("by_windows")
 def test_forward_and_both_gradients_are_contractions_with_channels_last() -> None:
     nests = [n for n in nests_of(convolution_step(1), *SHAPES) if isinstance(n, ContractNest)]
     shapes = [nest.node.tensor_type.shape for nest in nests]
@@ -259,6 +276,7 @@ def test_sums_over_places_of_few_channels_fill_vectors() -> None:
     assert sums[0] >= 48
 
 
+@pytest.mark.usefixtures("by_windows")
 def test_long_sums_go_by_parts_that_stay_in_cache() -> None:
     def gradient(x: st.Tensor, output_grad: st.Tensor, weight: st.Tensor) -> st.Tensor:
         def loss(weight: st.Tensor) -> st.Tensor:
@@ -300,8 +318,8 @@ def test_copies_that_turn_axes(
         return st.permute_dims(st.flip(x, axis=flipped) if flipped else x, axes)
 
     expected = (np.flip(array, flipped) if flipped else array).transpose(axes)
-    for threads, options in ((1, {}), (3, {"tuning": FINEST})):
-        found = native(turn, threads, **options)(st.asarray(array)).numpy()
+    for threads, chosen in ((1, {}), (3, {"tuning": FINEST})):
+        found = native(turn, threads, **chosen)(st.asarray(array)).numpy()
         np.testing.assert_array_equal(found, expected)
 
 

@@ -15,8 +15,8 @@ from steepest.codegen.segments import EVERYTHING, segments_of
 from steepest.compile import Compiled
 from steepest.kernels.affine import Affine, Variable, variable_index
 from steepest.kernels.expression import Guarded, Number
+from steepest.kernels.grouping import Group
 from steepest.kernels.nest import MapNest
-from steepest.kernels.schedule import Group
 from steepest.kernels.storage import LARGE
 from steepest.kernels.tuning import FINEST
 from steepest.nn import functional

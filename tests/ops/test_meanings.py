@@ -255,6 +255,53 @@ def windows(operand: Any, *, axes: Numbers, sizes: Numbers, steps: Numbers, dila
     return by_position((*shape, *sizes), number_at)
 
 
+Matrix = tuple[tuple[float, ...], ...]
+
+
+def to_tiles(operand: Any, *, matrix: Matrix, step: int, together: int) -> Any:
+    size = len(matrix[0])
+    count, height, width, channels = operand.shape
+    begins = [
+        [n for n in range(0, length, step) if n == 0 or n + size - step < length]
+        for length in (height, width)
+    ]
+    tiles = [(down, across) for down in begins[0] for across in begins[1]]
+
+    def number_at(at: Numbers) -> float:
+        part, place, tile, channel = at
+        image = part * together + tile // len(tiles)
+        down, across = tiles[tile % len(tiles)]
+        rows = (matrix[place // len(matrix)], matrix[place % len(matrix)])
+        return math.fsum(
+            rows[0][i] * rows[1][j] * operand[image, down + i, across + j, channel]
+            for i in range(size)
+            for j in range(size)
+            if down + i < height and across + j < width
+        )
+
+    shape = (count // together, len(matrix) ** 2, together * len(tiles), channels)
+    return by_position(shape, number_at)
+
+
+def from_tiles(operand: Any, *, matrix: Matrix, grid: Numbers) -> Any:
+    size, side = len(matrix), len(matrix[0])
+    parts, _, tiles, channels = operand.shape
+    together = tiles // math.prod(grid)
+
+    def number_at(at: Numbers) -> float:
+        image, down, across, channel = at
+        tile = (image % together * grid[0] + down // size) * grid[1] + across // size
+        rows = (matrix[down % size], matrix[across % size])
+        return math.fsum(
+            rows[0][a] * rows[1][b] * operand[image // together, a * side + b, tile, channel]
+            for a in range(side)
+            for b in range(side)
+        )
+
+    shape = (parts * together, grid[0] * size, grid[1] * size, channels)
+    return by_position(shape, number_at)
+
+
 def fold(operand: Any, *, axes: Numbers, lengths: Numbers, steps: Numbers, dilations: Numbers):
     lead = operand.ndim - len(axes)
     shape = list(operand.shape[:lead])
@@ -319,6 +366,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "floor": each(math.floor),
     "floor_divide": each(operator.floordiv),
     "fold": fold,
+    "from_tiles": from_tiles,
     "full": lambda **static: by_position(static["shape"], lambda _: static["value"]),
     "hypot": each(math.hypot),
     "identity": itself,
@@ -362,6 +410,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "take_along_axis": take_along_axis,
     "tan": each(math.tan),
     "tanh": each(math.tanh),
+    "to_tiles": to_tiles,
     "transpose": transpose,
     "trunc": each(math.trunc),
     "where": each(lambda condition, if_true, if_false: if_true if condition else if_false),

@@ -10,10 +10,10 @@ from steepest.codegen.loops import integer, loop, smaller
 from steepest.codegen.nests import emit_nest
 from steepest.codegen.target import Machine
 from steepest.codegen.types import INT8, INT64, POINTER
+from steepest.kernels.grouping import Group
 from steepest.kernels.likeness import likeness
 from steepest.kernels.nest import Nest, nodes_of
 from steepest.kernels.place import Place, Places
-from steepest.kernels.schedule import Group
 
 Module = ir.Module
 """What is emitted; its text is LLVM's."""

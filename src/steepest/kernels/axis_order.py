@@ -20,7 +20,7 @@ from typing import Any
 from steepest.graph.node import Graph, Node, Operation, keep
 from steepest.graph.types import TensorType
 from steepest.kernels.reading import contracted_groups
-from steepest.ops import contraction, movement, reduction, sources, windows
+from steepest.ops import contraction, movement, reduction, sources, tiles, windows
 from steepest.ops.contraction import parse_spec
 
 Order = tuple[int, ...]
@@ -47,7 +47,7 @@ def choose_axis_orders(graph: Graph) -> Graph:
         A graph of the same inputs and outputs; `graph` itself where nothing is convolved.
     """
     nodes = graph.nodes()
-    if not any(_windowed_side(node) is not None or _is_wide(node) for node in nodes):
+    if not any(_turns(node) for node in nodes):
         return graph
     turned = _Turned({graph.inputs[held].type for _, held in graph.updates})
     for node in nodes:
@@ -55,6 +55,11 @@ def choose_axis_orders(graph: Graph) -> Graph:
             turned.add(node)
     outputs = tuple(turned.plain(node) for node in graph.outputs)
     return Graph(graph.name, graph.inputs, outputs, graph.updates)
+
+
+def _turns(node: Node) -> bool:
+    """Whether a node wants its operands, or gives its result, with axes in another order."""
+    return _windowed_side(node) is not None or _is_wide(node) or node.op is tiles.to_tiles
 
 
 def _windowed_side(node: Node) -> int | None:

@@ -41,6 +41,7 @@ from steepest.kernels.rewriting import (
     wide_sums,
 )
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
+from steepest.kernels.tiles import from_tiles_nest, to_tiles_nest
 from steepest.kernels.tiling import (
     cut_loop,
     cut_place,
@@ -49,7 +50,7 @@ from steepest.kernels.tiling import (
     spread_loops,
     tile_loops,
 )
-from steepest.ops import contraction, indexing, movement, reduction, sources, windows
+from steepest.ops import contraction, indexing, movement, reduction, sources, tiles, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply, power
 
@@ -120,6 +121,10 @@ class Builder:
             return self._contract(node, reader)
         if node.op is windows.fold:
             return fold_nests(node, reader)
+        if node.op is tiles.to_tiles:
+            return [to_tiles_nest(node, reader, self.layout)]
+        if node.op is tiles.from_tiles:
+            return [from_tiles_nest(node, reader)]
         if is_mapped(node):
             return [self.map_nest([node])]
         return self._interior_pad(node, reader)

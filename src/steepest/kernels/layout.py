@@ -2,15 +2,19 @@
 
 Where rows are a multiple of 1,024 bytes long, neighbours in a column fall on few sets of a cache,
 which then holds few of them: a contraction that reads down the columns would wait for memory. A
-cache line between rows spreads them over all sets.
+cache line between rows spreads them over all sets. It is the same with tiles of images, of which
+all places are written, and read, in one turn of a loop.
 """
 
 from __future__ import annotations
+
+import math
 
 from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Affine, row_major
 from steepest.kernels.storage import is_mapped
 from steepest.ops import contraction
+from steepest.ops.tiles import from_tiles, to_tiles
 
 CROWDED_BYTES = 1024
 PADDING_BYTES = 64
@@ -25,6 +29,7 @@ class Layout:
 
     def __init__(self, graph: Graph):
         self._plain = {id(node) for node in graph.outputs}
+        self._tiled = _tiled(graph)
         self._steps: dict[int, tuple[int, ...]] = {}
 
     def keep_plain(self, node: Node) -> bool:
@@ -35,27 +40,30 @@ class Layout:
         return had
 
     def is_padded(self, node: Node) -> bool:
-        """Whether there is memory between the rows of a node's buffer."""
+        """Whether there is memory between the rows, or the tiles, of a node's buffer."""
+        return self._padded_axes(node) > 0
+
+    def _padded_axes(self, node: Node) -> int:
+        """How many of the last axes hold what memory follows: a row, or all tiles of a place."""
         shape = node.tensor_type.shape
-        return (
-            len(shape) >= 2
-            and shape[-2] > 1
-            and node.tensor_type.size > 0
-            and shape[-1] * node.tensor_type.dtype.itemsize % CROWDED_BYTES == 0
-            and (node.op is contraction.contract or is_mapped(node))
-            and not node.is_input
-            and id(node) not in self._plain
-        )
+        if node.is_input or node.tensor_type.size == 0 or id(node) in self._plain:
+            return 0
+        if id(node) in self._tiled and _is_crowded(node, 2):
+            return 2
+        makes_rows = node.op is contraction.contract or is_mapped(node)
+        return int(makes_rows and shape[-2:-1] not in ((), (1,)) and _is_crowded(node, 1))
 
     def steps(self, node: Node) -> tuple[int, ...]:
         """How far apart neighbours along each axis lie, in numbers."""
         found = self._steps.get(id(node))
         if found is None:
-            shape = node.tensor_type.shape
-            if self.is_padded(node):
+            shape, inner = node.tensor_type.shape, self._padded_axes(node)
+            found = row_major(shape)
+            if inner:
                 padding = PADDING_BYTES // node.tensor_type.dtype.itemsize
-                shape = (*shape[:-1], shape[-1] + padding)
-            found = self._steps[id(node)] = row_major(shape)
+                apart = math.prod(shape[-inner:]) + padding
+                found = (*row_major((*shape[:-inner], apart))[:-1], *row_major(shape[-inner:]))
+            self._steps[id(node)] = found
         return found
 
     def place(self, node: Node, index: tuple[Affine, ...]) -> Affine:
@@ -70,3 +78,20 @@ class Layout:
         if not self.is_padded(node):
             return node.tensor_type.nbytes
         return self.steps(node)[0] * node.tensor_type.shape[0] * node.tensor_type.dtype.itemsize
+
+
+def _tiled(graph: Graph) -> set[int]:
+    """The ids of the nodes of which tiles are made, or that are made tiles of."""
+    found: set[int] = set()
+    for node in graph.nodes():
+        if node.op is to_tiles:
+            found.add(id(node))
+        if node.op is from_tiles and node.operands[0].op is contraction.contract:
+            found.add(id(node.operands[0]))
+    return found
+
+
+def _is_crowded(node: Node, axes: int) -> bool:
+    """Whether what the last axes hold is of a size that crowds few sets of a cache."""
+    size = math.prod(node.tensor_type.shape[-axes:])
+    return size * node.tensor_type.dtype.itemsize % CROWDED_BYTES == 0

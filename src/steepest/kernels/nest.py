@@ -97,6 +97,10 @@ class MapNest(Nest):
 
     stores: tuple[Store, ...]
 
+    @property
+    def work(self) -> float:
+        return math.prod(each.extent for each in self.loops) * 0.3 * len(self.stores) + 5
+
     def written(self) -> tuple[Node, ...]:
         return tuple(dict.fromkeys(store.node for store in self.stores))
 

@@ -346,7 +346,7 @@ VIEWS = (movement.transpose, movement.slice_, windows.windows)
 
 def is_view(node: Node) -> bool:
     """Whether a node is a way to see a buffer at other places."""
-    return node.op in VIEWS or _cuts_first_axis(node)
+    return node.op in VIEWS or _cuts_first_axis(node) or _drops_first_axis(node)
 
 
 def _cuts_first_axis(node: Node) -> bool:
@@ -355,6 +355,12 @@ def _cuts_first_axis(node: Node) -> bool:
         return False
     inner, shape = node.operands[0].tensor_type.shape, node.tensor_type.shape
     return len(shape) == len(inner) + 1 and shape[2:] == inner[1:] and 0 not in shape
+
+
+def _drops_first_axis(node: Node) -> bool:
+    """Whether a reshape leaves out a first axis of one number."""
+    inner = node.operands[0].tensor_type.shape if node.operands else ()
+    return node.op is movement.reshape and inner == (1, *node.tensor_type.shape)
 
 
 def shows_windows(node: Node) -> bool:
@@ -371,6 +377,8 @@ def steps_of(node: Node) -> tuple[int, ...]:
     if not is_view(node):
         return row_major(node.tensor_type.shape)
     inner = steps_of(node.operands[0])
+    if _drops_first_axis(node):
+        return inner[1:]
     if node.op is movement.reshape:
         return (inner[0] * node.tensor_type.shape[1], *inner)
     if node.op is movement.transpose:

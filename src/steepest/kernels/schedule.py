@@ -1,29 +1,28 @@
 """The order of the nests, which of them share a pass over their rows, and where threads must meet.
 
-A *group* is a run of nests with equally many rows, in which a row depends on no other row of the
-group. So a thread takes its share of the rows through all nests of a group, a few rows at a time
-while they are in cache, and meets the others only before a group that reads what they wrote.
+A thread takes its share of the rows through all nests of a group (`grouping.py`), a few rows at a
+time while they are in cache, and meets the others only before a group that reads what they wrote.
 """
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
-from collections.abc import Mapping
 
-from steepest.graph.node import Graph
 from steepest.kernels.build import Builder
 from steepest.kernels.expression import Load, walk
-from steepest.kernels.nest import CheckNest, ContractNest, MapNest, Nest, ScatterNest
+from steepest.kernels.grouping import Group, Grouping
+from steepest.kernels.nest import (
+    CheckNest,
+    ContractNest,
+    MapNest,
+    Nest,
+    ScatterNest,
+)
 from steepest.kernels.passing import passing_rows, touched_elsewhere
 from steepest.kernels.storage import is_mapped
 from steepest.kernels.tuning import USUAL, Tuning
 from steepest.kernels.updates import Updates, candidates, order_updates, reads_what_it_writes
 from steepest.kernels.waits import Waits, dependencies
-from steepest.ops.elementwise.selection import barrier
-
-SOON = 12
-"""How many places before its turn a nest that waits for nothing, or computes again, may come."""
 
 STRIP = 32
 """About how many columns a contraction does for all rows before the next ones."""
@@ -33,37 +32,6 @@ LONG_WORK = 20_000
 
 LARGEST_BODY = 150
 """Operations in the body of one loop at most: more do not find room in registers."""
-
-
-@dataclasses.dataclass(eq=False, slots=True)
-class Group:
-    """Nests that pass over their rows together.
-
-    Attributes:
-        rows: how many rows there are.
-        nests: in order.
-        meets: whether all threads must have come here before any begins.
-        unit: rows are divided among threads in multiples of so many.
-        block: how many rows pass through all nests at a time, a multiple of `unit`.
-        is_serial: whether the first thread does all rows.
-        passing: the bytes of a row of each node that lives for one block only, by the node's id.
-        commits: whether it is the first that overwrites state, in a program that looks for faults:
-            where one was found, nothing runs from here on.
-    """
-
-    rows: int
-    nests: list[Nest]
-    meets: bool = False
-    unit: int = 1
-    block: int = 1
-    is_serial: bool = True
-    commits: bool = False
-    passing: Mapping[int, int] = dataclasses.field(default_factory=dict)
-
-    @property
-    def work(self) -> float:
-        """An estimate of nanoseconds on one core."""
-        return sum(nest.work for nest in self.nests)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +52,7 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
     nests = builder.nests()
     waits = dependencies(nests)
     updates = order_updates(nests, waits, candidates(builder.graph))
-    groups = _group(nests, waits, _computed_again(builder.graph, nests))
+    groups = Grouping(builder.graph, nests, waits, tuning).groups()
     for group in groups:
         _divide(group, tuning)
     _place_commit(groups, updates)
@@ -97,62 +65,6 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
     for group in groups:
         group.passing = passing_rows(group.nests, elsewhere, tuning.far_bytes)
     return Schedule(groups, updates)
-
-
-def _computed_again(graph: Graph, nests: list[Nest]) -> set[int]:
-    """The ids of the nests that compute again what was not kept, and of those that use it."""
-    again: set[int] = set()
-    for node in graph.nodes():
-        if node.op is barrier or any(id(operand) in again for operand in node.operands):
-            again.add(id(node))
-    return {id(nest) for nest in nests if any(id(node) in again for node in nest.written())}
-
-
-def _group(nests: list[Nest], waits: Waits, again: set[int]) -> list[Group]:
-    """Take nests whose operands are ready, those first that fit the group being filled.
-
-    A nest that waits for nothing, such as a transposed copy of a weight, comes shortly before it is
-    needed: what it wrote is still in cache then, and its memory is not held for long. So does one
-    of `again`, that is, of a recomputation, which is there to save memory.
-    """
-    free = {id(nest) for nest in nests if waits[id(nest)] and id(nest) not in again}
-    groups: list[Group] = []
-    placed: dict[int, Group] = {}
-    position = {id(nest): n for n, nest in enumerate(nests)}
-    users: dict[int, list[int]] = {}
-    for nest in nests:
-        for each in waits[id(nest)]:
-            users.setdefault(each, []).append(position[id(nest)])
-    missing = [len(waits[id(nest)]) for nest in nests]
-    ready = [n for n, count in enumerate(missing) if count == 0]
-    furthest = 0
-    while ready:
-        last = groups[-1] if groups else None
-        soon = [n for n in ready if id(nests[n]) in free or n <= furthest + SOON]
-        chosen = next((n for n in soon if _fits(nests[n], last, placed, waits)), None)
-        if chosen is None or last is None:
-            chosen = ready[0]
-            last = Group(nests[chosen].rows, [])
-            groups.append(last)
-        ready.remove(chosen)
-        if waits[id(nests[chosen])]:
-            furthest = max(furthest, chosen)
-        last.nests.append(nests[chosen])
-        placed[id(nests[chosen])] = last
-        for user in users.get(id(nests[chosen]), ()):
-            missing[user] -= 1
-            if missing[user] == 0:
-                bisect.insort(ready, user)
-    return groups
-
-
-def _fits(nest: Nest, group: Group | None, placed: dict[int, Group], waits: Waits) -> bool:
-    """Whether a nest may join a group: as many rows, each following its own row."""
-    return (
-        group is not None
-        and nest.rows == group.rows
-        and all(aligned or placed[each] is not group for each, aligned in waits[id(nest)].items())
-    )
 
 
 def _divide(group: Group, tuning: Tuning) -> None:
@@ -187,6 +99,8 @@ def _reads_more(nest: ContractNest, block: int, tuning: Tuning) -> bool:
     What it reads in vectors, it reads again for every block; without blocks, it reads the other
     operand again for every strip of columns, from afar if that is large.
     """
+    if nest.vector.place.step(nest.loops[0]):
+        return False
     panel, other = (each.node.tensor_type.nbytes for each in (nest.vector, nest.broadcast))
     if panel <= tuning.panel_bytes:
         return False

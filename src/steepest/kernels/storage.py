@@ -15,7 +15,7 @@ from steepest.kernels.rewriting import (
     vector_letter,
     wants_contiguous,
 )
-from steepest.ops import contraction, indexing, movement, reduction, sources, windows
+from steepest.ops import contraction, indexing, movement, reduction, sources, tiles, windows
 from steepest.ops.contraction import parse_spec
 
 REDUCTIONS = (
@@ -34,6 +34,8 @@ STRUCTURED = (
     *CUMULATIVE,
     *SCATTERS,
     windows.fold,
+    tiles.to_tiles,
+    tiles.from_tiles,
     indexing.argsort,
     indexing.searchsorted,
     sources.random_bits,
@@ -93,6 +95,10 @@ class Storage:
             if node.op is contraction.contract or node.op is indexing.argsort:
                 for operand in node.operands:
                     self._store_through_views(operand)
+            if node.op is tiles.to_tiles or node.op is tiles.from_tiles:
+                (operand,) = node.operands
+                padded = operand.op is movement.pad and not has_interior(operand)
+                self._store_through_views(operand.operands[0] if padded else operand)
 
     def _store_what_pays(self) -> None:
         """Store what several others use, what is long, and what a larger result would repeat."""

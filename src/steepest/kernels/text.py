@@ -23,6 +23,7 @@ from steepest.kernels.expression import (
     Number,
     Position,
 )
+from steepest.kernels.grouping import Group
 from steepest.kernels.nest import (
     CheckNest,
     ContractNest,
@@ -35,7 +36,7 @@ from steepest.kernels.nest import (
     SearchNest,
     SortNest,
 )
-from steepest.kernels.schedule import Group, Schedule
+from steepest.kernels.schedule import Schedule
 
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 

@@ -64,9 +64,10 @@ def _turns_within(ranges: Ranges) -> dict[Variable, tuple[int, int]]:
     """The first and last turn of each loop that moves the place of a range by itself."""
     limits: dict[Variable, tuple[int, int]] = {}
     for place, low, high in ranges:
-        if len(place.terms) != 1 or place.terms[0][1] != 1:
+        if len(place.terms) != 1 or place.terms[0][1] < 1:
             continue
-        variable = place.terms[0][0]
+        ((variable, step),) = place.terms
         first, last = limits.get(variable, (0, variable.extent - 1))
-        limits[variable] = (max(first, low - place.constant), min(last, high - 1 - place.constant))
+        first = max(first, -((place.constant - low) // step))
+        limits[variable] = (first, min(last, (high - 1 - place.constant) // step))
     return limits

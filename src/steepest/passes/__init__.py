@@ -1,7 +1,9 @@
 """Graph to graph: small pure functions, applied in the order of `PASSES`.
 
 Each returns a new graph that computes the same bits, with fewer nodes; but for
-`dense_data_gradients`, which sums in another order.
+`dense_data_gradients`, which sums in another order, and `winograd`, which multiplies less and rounds
+otherwise. It comes last, so that tiles of one image that are wanted forward and backward stay two
+nodes, and nothing keeps them in between.
 """
 
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from steepest.passes.constants import fold_constants
 from steepest.passes.convolution import dense_data_gradients
 from steepest.passes.custom import drop_custom_gradients
 from steepest.passes.simplify import simplify
+from steepest.passes.winograd import winograd
 
 Pass = Callable[[Graph], Graph]
 
@@ -22,5 +25,6 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,
     simplify,
     merge_equal_nodes,
+    winograd,
 )
 """The passes in order. Nodes that no output needs vanish by themselves: a graph is its outputs."""

@@ -15,9 +15,10 @@ import numpy as np
 from steepest.graph.dtypes import to_storage
 from steepest.graph.node import Node
 from steepest.kernels.build import Builder
+from steepest.kernels.grouping import Group
 from steepest.kernels.nest import nodes_of
 from steepest.kernels.place import Place, Places
-from steepest.kernels.schedule import Group, Schedule
+from steepest.kernels.schedule import Schedule
 from steepest.runtime.memory import LINE
 
 CONSTANT = -1
