@@ -6,7 +6,7 @@ import numpy as np
 
 from steepest.ops.elementwise.arithmetic import sqrt
 from steepest.ops.elementwise.family import binary, elementwise, unary
-from steepest.ops.primitive import Primitive
+from steepest.ops.primitive import Primitive, Tensor
 
 sin: Primitive = elementwise(
     "sin",
@@ -93,11 +93,17 @@ asinh: Primitive = elementwise(
     samples=unary(),
 )
 
+
+def _sinh_of_acosh(x: Tensor) -> Tensor:
+    """sqrt(x^2 - 1), for a complex number with the sign that belongs to its acosh."""
+    return sqrt(x - 1) * sqrt(x + 1) if x.dtype.is_complex else sqrt(x * x - 1)
+
+
 acosh: Primitive = elementwise(
     "acosh",
     lower=lambda emit, x: emit.library("acosh", x),
     evaluate=np.arccosh,
-    gradient=lambda output_grad, output, x: output_grad / sqrt(x * x - 1),
+    gradient=lambda output_grad, output, x: output_grad / _sinh_of_acosh(x),
     samples=unary(low=1.2, high=4),
 )
 
