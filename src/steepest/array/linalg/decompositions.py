@@ -11,6 +11,7 @@ are LAPACK's choice.
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from steepest.array.creation import tril, triu
 from steepest.array.dtypes import finfo
-from steepest.array.elementwise import conj, real
+from steepest.array.elementwise import conj, real, where
 from steepest.array.linalg.common import (
     decompose,
     diagonal_matrix,
@@ -28,7 +29,7 @@ from steepest.array.linalg.common import (
 )
 from steepest.array.linalg.systems import inv, solve, tolerance_of
 from steepest.array.manipulation import concat
-from steepest.array.reductions import all, prod
+from steepest.array.reductions import all, count_nonzero, max, prod
 from steepest.errors import ArgumentError, GradientError
 from steepest.trace.origin import located
 
@@ -90,15 +91,34 @@ def _det_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
     """The matrix of cofactors: by the inverse, or near a singular matrix by singular values."""
     if _far_from_singular(x.detach()):
         return (output_grads[0] * conj(outputs[0]))[..., None, None] * turned(inv(x))
-    u, sizes, vh = svd(x, full_matrices=False)
     if x.dtype.is_complex:
-        sign: Any = conj(det(u) * det(vh))
-    else:
-        sign = det(u.detach()) * det(vh.detach())
+        return output_grads[0][..., None, None] * _cofactors_by_shifts(x)
+    u, sizes, vh = svd(x, full_matrices=False)
+    sign: Any = det(u.detach()) * det(vh.detach())
     is_other = 1 - identity_like(sizes)
     others = prod(sizes[..., None, :] * is_other + identity_like(sizes), axis=-1)
     cofactors = (u * others[..., None, :]) @ vh
     return (output_grads[0] * sign)[..., None, None] * cofactors
+
+
+def _cofactors_by_shifts(x: Any) -> Any:
+    """The conjugated cofactors of complex matrices that may be singular: a mean over regular ones.
+
+    With z added to k singular values, cofactors are polynomials in z of degree k at most, so that
+    of z = 0 is the mean over k + 1 points around it. Those of the singular values themselves have
+    phases, which have no derivative where one is zero.
+    """
+    u, sizes, vh = svd(x.detach(), full_matrices=False)
+    largest: Any = sizes[..., :1]
+    is_small = sizes <= math.sqrt(finfo(x.dtype).eps) * largest
+    shift = (u * where(is_small, where(largest == 0, 1.0, largest), 0.0)[..., None, :]) @ vh
+    points = int(max(count_nonzero(is_small, axis=-1))) + 1
+    total: Any = 0
+    for n in range(points):
+        regular = x + cmath.exp(2j * math.pi * n / points) * shift
+        determinant: Any = conj(det(regular))
+        total = total + determinant[..., None, None] * turned(inv(regular))
+    return total / points
 
 
 def _far_from_singular(x: Any) -> bool:
