@@ -28,7 +28,7 @@ from steepest.array.creation import Device, check_device
 from steepest.array.eager import through_numpy
 from steepest.array.elementwise import conj, real
 from steepest.array.manipulation import roll
-from steepest.errors import ArgumentError
+from steepest.errors import ArgumentError, DTypeError
 from steepest.graph.dtypes import as_dtype, bfloat16, float32
 from steepest.ops.movement import pad, slice_
 from steepest.trace.origin import located
@@ -48,6 +48,8 @@ def _along_axis(
     value = as_value(x)
     along = normal_axis(axis, len(shape_of(value)), f"fft.{name}")
     _check_norm(name, norm)
+    if transform is RFFT:
+        _check_real(name, value)
     function, gradient = transform
     rule = functools.partial(gradient, n=n, axis=along, norm=norm)
     return through_numpy(f"fft.{name}", function, value, gradient=rule, n=n, axis=along, norm=norm)
@@ -134,6 +136,16 @@ def _as_operand(gradient: Any, x: Any, axis: int) -> Any:
 def _resized(x: Any, axis: int, size: int) -> tuple[int, ...]:
     """The shape of `x` with another size of one axis."""
     return tuple(size if n == axis else each for n, each in enumerate(x.shape))
+
+
+def _check_real(name: str, x: Value) -> None:
+    if type_of(x).dtype.is_complex:
+        raise DTypeError(
+            located(
+                f"fft.{name}: the operand {x._type} is complex, but this transform takes real "
+                f"numbers. Take steepest.real(...) first, or use another transform."
+            )
+        )
 
 
 def _check_norm(name: str, norm: str) -> None:
