@@ -314,6 +314,33 @@ def test_powers_of_zero(exponent: complex, by_base: float) -> None:
         np.testing.assert_array_equal(found[0].numpy(), expected[0].numpy())
 
 
+CUTS = {
+    "log": [-2.0],
+    "sqrt": [-2.0],
+    "log1p": [-3.0],
+    "asin": [2.0, -2.0],
+    "acos": [2.0, -2.0],
+    "acosh": [0.5, -2.0],
+    "atanh": [2.0, -2.0],
+    "atan": [2j, -2j],
+    "asinh": [2j, -2j],
+}
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("name", CUTS)
+def test_on_a_branch_cut_the_derivative_is_of_the_values_side(name: str, zero: float) -> None:
+    """A zero's sign chooses the side, of the value and of the gradient."""
+    function = getattr(st, name)
+    gradient = st.grad(lambda z: st.real(function(z) * (1 + 2j)))
+    for place in CUTS[name]:
+        along_real = isinstance(place, float)
+        on_cut = complex(place, zero) if along_real else complex(zero, place.imag)
+        beside = on_cut + 1e-9 * np.copysign(1, zero) * (1j if along_real else 1)
+        assert function(one(on_cut)).item() == pytest.approx(function(one(beside)).item(), rel=1e-8)
+        assert gradient(one(on_cut)).item() == pytest.approx(gradient(one(beside)).item(), rel=1e-8)
+
+
 def test_logarithms_of_negative_numbers_are_differentiated() -> None:
     """A real operand that is made complex first has the derivative that NaN hides."""
     found = st.grad(lambda x: st.real(st.log(x + 0j)))(st.asarray(np.array(-2.0)))

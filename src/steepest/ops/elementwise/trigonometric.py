@@ -1,4 +1,8 @@
-"""Trigonometric and hyperbolic functions and their inverses; angles in radians."""
+"""Trigonometric and hyperbolic functions and their inverses; angles in radians.
+
+The square roots in the derivatives of inverse functions are, of complex numbers, found from the
+output, which has chosen its side of a branch cut.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import numpy as np
 
 from steepest.ops.elementwise.arithmetic import sqrt
 from steepest.ops.elementwise.family import binary, elementwise, unary
-from steepest.ops.primitive import Primitive, Tensor
+from steepest.ops.primitive import Primitive
 
 sin: Primitive = elementwise(
     "sin",
@@ -36,7 +40,9 @@ asin: Primitive = elementwise(
     "asin",
     lower=lambda emit, x: emit.library("asin", x),
     evaluate=np.arcsin,
-    gradient=lambda output_grad, output, x: output_grad / sqrt(1 - x * x),
+    gradient=lambda output_grad, output, x: (
+        output_grad / (cos(output) if x.dtype.is_complex else sqrt(1 - x * x))
+    ),
     samples=unary(low=-0.9, high=0.9),
 )
 
@@ -44,7 +50,9 @@ acos: Primitive = elementwise(
     "acos",
     lower=lambda emit, x: emit.library("acos", x),
     evaluate=np.arccos,
-    gradient=lambda output_grad, output, x: -output_grad / sqrt(1 - x * x),
+    gradient=lambda output_grad, output, x: (
+        -output_grad / (sin(output) if x.dtype.is_complex else sqrt(1 - x * x))
+    ),
     samples=unary(low=-0.9, high=0.9),
 )
 
@@ -89,21 +97,19 @@ asinh: Primitive = elementwise(
     "asinh",
     lower=lambda emit, x: emit.library("asinh", x),
     evaluate=np.arcsinh,
-    gradient=lambda output_grad, output, x: output_grad / sqrt(x * x + 1),
+    gradient=lambda output_grad, output, x: (
+        output_grad / (cosh(output) if x.dtype.is_complex else sqrt(x * x + 1))
+    ),
     samples=unary(),
 )
-
-
-def _sinh_of_acosh(x: Tensor) -> Tensor:
-    """sqrt(x^2 - 1), for a complex number with the sign that belongs to its acosh."""
-    return sqrt(x - 1) * sqrt(x + 1) if x.dtype.is_complex else sqrt(x * x - 1)
-
 
 acosh: Primitive = elementwise(
     "acosh",
     lower=lambda emit, x: emit.library("acosh", x),
     evaluate=np.arccosh,
-    gradient=lambda output_grad, output, x: output_grad / _sinh_of_acosh(x),
+    gradient=lambda output_grad, output, x: (
+        output_grad / (sinh(output) if x.dtype.is_complex else sqrt(x * x - 1))
+    ),
     samples=unary(low=1.2, high=4),
 )
 
