@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 import steepest as st
 from steepest import fft
-from steepest.errors import ArgumentError, AxisError, GradientError, TraceError
+from steepest.errors import ArgumentError, AxisError, TraceError
 
 LOOSE = {"float32": 2e-4, "complex64": 2e-4, "float64": 1e-10, "complex128": 1e-10}
 NORMS = some.sampled_from(["backward", "ortho", "forward"])
@@ -77,19 +77,51 @@ def test_shifts(shape, seed):
     check(lambda x: fft.fftshift(x, axes=-1), lambda x: np.fft.fftshift(x, -1), array)
 
 
-@pytest.mark.parametrize("name", ["fft", "rfft", "fftn"])
-def test_gradients_and_compiling_are_refused(name):
-    with pytest.raises(GradientError) as caught:
-        getattr(fft, name)(st.Tensor([1.0, 2.0], requires_grad=True))
-    assert str(caught.value).startswith(
-        f"fft.{name}: the operand float32[2] requires a gradient, but fft.{name} has no gradient "
-        f"rule yet. Use detach() on the operand, or no_grad(). At test_array_fft.py:"
-    )
+NAMES = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_compiling_is_refused(name):
     with pytest.raises(TraceError, match=rf"fft\.{name}: runs on known numbers only"):
         st.compile(getattr(fft, name))(st.ones(2))
 
 
+@pytest.mark.parametrize("name", ["fftn", "ifftn", "rfftn", "irfftn"])
+def test_several_axes_are_numpys_to_the_bit(name):
+    """Sizes of -1 and axes that stand twice, too."""
+    x = numbers((3, 4, 2), "float32" if _real(name) else "complex64", 0)
+    plans = [(None, None), ((-1, 5), (2, 0)), ((3, 6), (1, 1)), (None, (2, 2)), ((2,), (1,))]
+    for s, axes in plans:
+        expected = getattr(np.fft, name)(x, s=s, axes=axes)
+        assert_same(getattr(fft, name)(st.asarray(x), s=s, axes=axes), expected)
+
+
+def test_the_last_axes_are_transformed_where_sizes_alone_are_given():
+    x = st.asarray(numbers((3, 4, 2), "float64", 0))
+    np.testing.assert_array_equal(fft.fftn(x, s=(5, 3)), fft.fftn(x, s=(5, 3), axes=(1, 2)))
+
+
+def test_no_axes():
+    x = st.asarray(numbers((2, 3), "complex64", 0))
+    np.testing.assert_array_equal(fft.fftn(x, axes=()), x)
+    assert fft.ifftn(st.asarray(2.0)).item() == 2.0
+    with pytest.raises(ArgumentError) as caught:
+        fft.rfftn(st.ones((2, 3)), axes=())
+    assert str(caught.value).startswith("fft.rfftn: no axis of (2, 3) is to be transformed. At ")
+
+
+def test_real_results_of_bfloat16_are_bfloat16():
+    for function in (fft.irfft, fft.hfft, fft.irfftn):
+        assert function(st.ones((2, 3), dtype=st.bfloat16)).dtype is st.bfloat16
+    assert fft.rfftn(st.ones((2, 3), dtype=st.bfloat16)).dtype is st.complex64
+
+
 def test_messages():
+    with pytest.raises(ArgumentError) as caught:
+        fft.fftn(st.ones((2, 3)), s=(2, 3, 4))
+    assert str(caught.value).startswith(
+        "fft.fftn: s (2, 3, 4) must have one size for each of the axes [0, 1]. At "
+    )
     with pytest.raises(ArgumentError, match=r"fft\.fft: norm is 'unit', but must be 'backward', "):
         fft.fft(st.ones(2), norm="unit")
     with pytest.raises(AxisError, match=r"fft\.fft: axis 3 does not exist: the tensor has 1 axes"):

@@ -17,24 +17,35 @@ SQUARE = [(3, 3), (2, 3, 3), (1, 1), (0, 2, 2)]
 ANY = [(3, 3), (4, 2), (2, 4), (2, 3, 2), (1, 3)]
 
 
-def matrices(shape, seed=0):
-    return st.asarray(np.random.default_rng(seed).normal(size=shape))
+DTYPES = pytest.mark.parametrize("dtype", ["float64", "complex128"])
+
+
+def matrices(shape, seed=0, dtype="float64"):
+    random = np.random.default_rng(seed)
+    numbers = random.normal(size=shape)
+    return st.asarray(numbers + 1j * random.normal(size=shape) if dtype[0] == "c" else numbers)
+
+
+def adjoint(x):
+    return st.conj(x.mT)
 
 
 def positive(x):
-    """Symmetric, with eigenvalues above 1/2."""
-    return x @ x.mT + 0.5 * st.eye(x.shape[-1], dtype=x.dtype)
+    """Symmetric (or Hermitian), with eigenvalues above 1/2."""
+    return x @ adjoint(x) + 0.5 * st.eye(x.shape[-1], dtype=x.dtype)
 
 
 def without_signs(result):
-    """Of eigenvectors and singular vectors, what does not depend on their signs."""
-    return [each if each.ndim == result[0].ndim else each * each for each in result]
+    """Of eigenvectors, what does not depend on their signs or phases."""
+    values, vectors = result
+    powers = (vectors * values[..., None, :] ** 2) @ adjoint(vectors)
+    return [values, st.abs(vectors) ** 2, powers]
 
 
 OF_SQUARE = {
     "inv": linalg.inv,
     "det": linalg.det,
-    "slogdet": lambda x: linalg.slogdet(x).logabsdet,
+    "slogdet": lambda x: list(linalg.slogdet(x)),
     "matrix_power": lambda x: linalg.matrix_power(x, -2),
     "cholesky": lambda x: linalg.cholesky(positive(x)),
     "upper cholesky": lambda x: linalg.cholesky(positive(x), upper=True),
@@ -43,15 +54,16 @@ OF_SQUARE = {
 }
 
 
+@DTYPES
 @pytest.mark.parametrize("shape", SQUARE)
 @pytest.mark.parametrize("name", OF_SQUARE)
-def test_of_square_matrices(name, shape):
-    st.check_gradients(OF_SQUARE[name], [matrices(shape)])
+def test_of_square_matrices(name, shape, dtype):
+    st.check_gradients(OF_SQUARE[name], [matrices(shape, dtype=dtype)])
 
 
 def singular_vectors(x):
     u, sizes, vh = linalg.svd(x, full_matrices=False)
-    return [sizes, u * u, vh * vh, u @ vh]
+    return [sizes, st.abs(u) ** 2, st.abs(vh) ** 2, u @ vh]
 
 
 OF_ANY = {
@@ -64,33 +76,66 @@ OF_ANY = {
 }
 
 
+@DTYPES
 @pytest.mark.parametrize("shape", ANY)
 @pytest.mark.parametrize("name", OF_ANY)
-def test_of_any_matrices(name, shape):
-    st.check_gradients(OF_ANY[name], [matrices(shape)])
+def test_of_any_matrices(name, shape, dtype):
+    st.check_gradients(OF_ANY[name], [matrices(shape, dtype=dtype)])
 
 
+@pytest.mark.parametrize("dtypes", [("float64",) * 2, ("complex128",) * 2, ("float64", "complex")])
 @pytest.mark.parametrize(
     ("left", "right"),
     [((3, 3), (3,)), ((3, 3), (3, 2)), ((2, 3, 3), (3, 2)), ((3, 3), (2, 3, 1)), ((2, 2, 2), (2,))],
 )
-def test_of_solutions(left, right):
-    st.check_gradients(linalg.solve, [matrices(left), matrices(right, 1)])
+def test_of_solutions(left, right, dtypes):
+    """Of real and complex operands, and of one of each."""
+    shapes = zip((left, right), (0, 1), dtypes, strict=True)
+    st.check_gradients(linalg.solve, [matrices(*each) for each in shapes])
 
 
-def test_of_a_pseudo_inverse_of_lower_rank():
-    factors = [matrices((4, 2)), matrices((2, 3), 1)]
+@DTYPES
+def test_of_a_pseudo_inverse_of_lower_rank(dtype):
+    factors = [matrices((4, 2), 0, dtype), matrices((2, 3), 1, dtype)]
     st.check_gradients(lambda x, y: linalg.pinv(x @ y), factors, order=1)
 
 
-def test_of_the_determinant_of_singular_matrices():
+@DTYPES
+def test_of_the_determinant_of_singular_matrices(dtype):
     """The cofactors exist where the inverse does not."""
-    low_rank = matrices((3, 2)) @ matrices((2, 3), 1)
+    low_rank = matrices((3, 2), 0, dtype) @ matrices((2, 3), 1, dtype)
     st.check_gradients(linalg.det, [low_rank])
+
+
+def test_of_the_determinant_of_singular_matrices_in_figures():
     exactly = np.array([[[1.0, 2.0], [2.0, 4.0]], [[2.0, 0.0], [0.0, 2.0]], [[0.0, 0.0]] * 2])
     gradient = st.grad(lambda x: st.sum(linalg.det(x)))(st.asarray(exactly))
     cofactors = [[[4, -2], [-2, 1]], [[2, 0], [0, 2]], [[0, 0], [0, 0]]]
     np.testing.assert_allclose(gradient.numpy(), cofactors, atol=1e-14)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_of_the_determinant_of_singular_complex_matrices(rank):
+    """Of any rank, beside regular ones, to second order: against the formula by minors."""
+
+    def by_minors(x):
+        a = [[x[..., row, column] for column in range(3)] for row in range(3)]
+        total = 0
+        for first, second, third in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            minor = a[1][second] * a[2][third] - a[1][third] * a[2][second]
+            total = total + a[0][first] * minor
+        return total
+
+    low_rank = matrices((3, rank), 0, "complex") @ matrices((rank, 3), 1, "complex")
+    x = st.stack([low_rank, matrices((3, 3), 2, "complex")])
+    direction = matrices((2, 3, 3), 3, "complex")
+
+    def derivatives(determinant):
+        first = st.grad(lambda x: st.imag(st.sum(determinant(x) * st.asarray([1 + 2j, 1j]))))
+        return first(x), st.grad(lambda x: st.real(st.sum(first(x) * direction)))(x)
+
+    for found, expected in zip(derivatives(linalg.det), derivatives(by_minors), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12, atol=1e-13)
 
 
 def test_at_equal_eigenvalues():
@@ -103,27 +148,28 @@ def test_at_equal_eigenvalues():
 
 
 def compare_with_torch(ours, theirs, *arrays):
-    """Compare the gradients of a weighted sum of all results."""
+    """Compare the gradients of the real part of a weighted sum of all results."""
     mine = [st.Tensor(each, requires_grad=True) for each in arrays]
     others = [torch.tensor(each, requires_grad=True) for each in arrays]
     total, expected = 0.0, 0.0
     for n, (result, wanted) in enumerate(zip(ours(*mine), theirs(*others), strict=True)):
-        weights = np.random.default_rng(n).uniform(0.5, 1.5, result.shape)
-        total = total + st.sum(result * st.asarray(weights))
-        expected = expected + (wanted * torch.from_numpy(weights)).sum()
+        weights = np.random.default_rng(n).uniform(0.5, 1.5, result.shape) * (1 + 0.5j)
+        total = total + st.real(st.sum(result * st.asarray(weights)))
+        expected = expected + (wanted * torch.from_numpy(weights)).sum().real
     total.backward()
     expected.backward()
     for result, wanted in zip(mine, others, strict=True):
         np.testing.assert_allclose(result.grad.numpy(), wanted.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
+@DTYPES
 @pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4), (2, 4, 3)])
-def test_qr_and_svd_are_pytorchs(shape):
-    array = matrices(shape).numpy()
+def test_qr_and_svd_are_pytorchs(shape, dtype):
+    array = matrices(shape, dtype=dtype).numpy()
     compare_with_torch(linalg.qr, torch.linalg.qr, array)
 
     def products(u, sizes, vh):
-        return [sizes, u * u, vh * vh, u @ vh]
+        return [sizes, abs(u) ** 2, abs(vh) ** 2, u @ vh]
 
     compare_with_torch(
         lambda x: products(*linalg.svd(x, full_matrices=False)),
@@ -132,18 +178,17 @@ def test_qr_and_svd_are_pytorchs(shape):
     )
 
 
-def test_eigh_and_slogdet_are_pytorchs():
-    array = positive(matrices((2, 4, 4))).numpy()
+@DTYPES
+def test_eigh_and_slogdet_are_pytorchs(dtype):
+    array = positive(matrices((2, 4, 4), dtype=dtype)).numpy()
 
-    def projections(values, vectors):
-        return [values, vectors * vectors, (vectors * values[..., None, :] ** 2) @ vectors.mT]
+    def theirs(x):
+        values, vectors = torch.linalg.eigh(x)
+        return [values, abs(vectors) ** 2, (vectors * values[..., None, :] ** 2) @ vectors.mH]
 
-    compare_with_torch(
-        lambda x: projections(*linalg.eigh(x)), lambda x: projections(*torch.linalg.eigh(x)), array
-    )
-    compare_with_torch(
-        lambda x: [linalg.slogdet(x).logabsdet], lambda x: [torch.linalg.slogdet(x)[1]], array
-    )
+    compare_with_torch(lambda x: without_signs(linalg.eigh(x)), theirs, array)
+    array = array @ matrices((4, 4), 1, dtype).numpy()
+    compare_with_torch(linalg.slogdet, torch.linalg.slogdet, array)
 
 
 def test_in_float32():

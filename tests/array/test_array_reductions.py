@@ -60,7 +60,10 @@ def test_mean(case):
 
 @pytest.mark.parametrize("name", ["var", "std"])
 @EXAMPLES
-@given(case=reductions(FLOATING, sizes=(2, 4)), correction=some.sampled_from([0, 0.0, 1, 0.5]))
+@given(
+    case=reductions(FLOATING + COMPLEX, sizes=(2, 4)),
+    correction=some.sampled_from([0, 0.0, 1, 0.5]),
+)
 def test_spread(name, case, correction):
     array, options = case
     if array.ndim == 0 or options["axis"] == ():

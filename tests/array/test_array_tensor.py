@@ -133,25 +133,12 @@ def test_clone_and_detach():
 
 
 def test_requires_grad_is_refused_where_there_is_no_gradient():
-    for data in ([1, 2], [True], [1j]):
+    for data in ([1, 2], [True]):
         with pytest.raises(DTypeError, match="is not of a floating data type"):
             st.Tensor(data, requires_grad=True)
     weight = st.Tensor([1.0], requires_grad=True)
     with pytest.raises(GradientError, match="this tensor was computed from others"):
         (weight * 2).requires_grad = False
-
-
-def test_complex_results_refuse_gradients():
-    weight = st.Tensor([1.0], requires_grad=True)
-    for compute in (lambda x: x * 1j, lambda x: st.astype(x, st.complex64), lambda x: x + 1j):
-        with pytest.raises(GradientError) as caught:
-            compute(weight)
-        assert "is complex, and gradients are not taken through complex numbers yet" in str(
-            caught.value
-        )
-        assert " At test_array_tensor.py:" in str(caught.value)
-        with st.no_grad():
-            assert compute(weight).dtype is st.complex64
 
 
 MESSAGES = [

@@ -370,14 +370,14 @@ def test_gradient_with_history_only_where_something_is_alive() -> None:
     assert weight.grad.tolist() == [6.0]
 
 
-def test_complex_numbers_are_refused() -> None:
+def test_a_complex_loss_is_refused() -> None:
     x = leaf(1.0)
     with pytest.raises(GradientError) as caught:
-        x.astype(st.complex128)
+        st.sum(x.astype(st.complex128)).backward()
     assert str(caught.value) == (
-        f"convert: the result complex128[1] is complex, and gradients are not taken through "
-        f"complex numbers yet. Use detach() on the operands, or no_grad(). "
-        f"At test_backward.py:{here() - 4}."
+        f"backward: the loss complex128[] is complex, and only a real number has a gradient. Take "
+        f"steepest.real(...) or steepest.abs(...) of it, or give the weight of its parts: "
+        f"backward(gradient=...), or vjp. At test_backward.py:{here() - 4}."
     )
 
 

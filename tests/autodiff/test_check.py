@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,25 @@ def test_wrong_second_derivative_is_found() -> None:
         st.check_gradients(with_rule(1.0, second=0.5), [POINT], order=2)
 
 
+def test_wrong_rules_of_complex_numbers_are_found() -> None:
+    """The derivative of z^2 is 2z, so its rule has the conjugate of that."""
+    point = st.asarray(np.array([0.3 - 0.5j, -1.2 + 0.1j]))
+
+    def square(slope: Callable[[st.Tensor], st.Tensor]) -> Callable[..., st.Tensor]:
+        rule = lambda output_grad, output, z: output_grad * slope(z)  # noqa: ARG005, E731
+        return st.custom_gradient(gradient=rule)(lambda z: z * z)
+
+    st.check_gradients(square(lambda z: 2 * st.conj(z)), [point])
+    wrongs: list[Callable[[st.Tensor], st.Tensor]] = [
+        lambda z: 2 * z,
+        lambda z: 2 * st.conj(z) + 0.001j,
+        lambda z: st.real(z) * 2,
+    ]
+    for wrong in wrongs:
+        with pytest.raises(GradientError, match=r"differs from the finite difference"):
+            st.check_gradients(square(wrong), [point])
+
+
 def test_message() -> None:
     point = st.asarray(np.array(2.0))
     with pytest.raises(GradientError) as caught:
@@ -47,7 +68,7 @@ def test_message() -> None:
     assert numbers.startswith("differs from the finite difference ")
 
 
-def test_only_float64_is_exact_enough() -> None:
+def test_only_double_precision_is_exact_enough() -> None:
     with pytest.raises(GradientError) as caught:
         st.check_gradients(st.exp, [st.ones(2)])
-    assert str(caught.value) == "check_gradients: the arguments must be float64."
+    assert str(caught.value) == "check_gradients: the arguments must be float64 or complex128."

@@ -193,6 +193,8 @@ def convert(operand: Any, *, dtype: st.DType) -> Any:
         return each(bool)(operand)
     if dtype.is_integer:
         return each(math.trunc)(operand)
+    if dtype.is_complex:
+        return each(complex)(operand)
     digits = {st.float64: 53, st.float32: 24, st.bfloat16: 8}[dtype]
     return each(lambda number: _rounded(float(number), digits))(operand)
 
@@ -378,6 +380,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "log1p": each(math.log1p),
     "logaddexp": each(lambda x, y: math.log(math.exp(x) + math.exp(y))),
     "magnitude": each(abs),
+    "direction": each(lambda x: x / abs(x) if x else 0j),
     "max": reducing(max),
     "maximum": each(max),
     "min": reducing(min),

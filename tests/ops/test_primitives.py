@@ -33,11 +33,9 @@ POSITIONAL = ("take", "take_along_axis", "scatter_add", "scatter_add_along_axis"
 
 
 def operands_of(sample: Sample, dtype: st.DType) -> list[st.Tensor]:
-    """A sample's operands as tensors, the floating ones in `dtype`."""
-    return [
-        st.asarray(array, dtype=dtype if array.dtype.kind == "f" else None)
-        for array in sample.operands
-    ]
+    """A sample's operands as tensors, the floating ones in `dtype`, complex ones like it."""
+    wanted = {"f": dtype, "c": st.complex128 if dtype is st.float64 else st.complex64}
+    return [st.asarray(array, dtype=wanted.get(array.dtype.kind)) for array in sample.operands]
 
 
 def parts_of(result: Any) -> tuple[st.Tensor, ...]:
@@ -160,18 +158,24 @@ def test_gradient_in_low_precision(primitive: Primitive, sample: Sample, dtype: 
     """The rule keeps the data type, and gives the numbers of float64 to its precision."""
     operands = operands_of(sample, dtype)
     output, found = gradients(primitive, sample, operands)
-    wide = [each.astype(st.float64) if each.dtype.is_floating else each for each in operands]
+    wide = [_widened(each) for each in operands]
     _, exact = gradients(primitive, sample, wide)
     if output.dtype.is_integer or output.dtype.is_bool:
         return
     tolerance = {st.float32: 2e-5, st.bfloat16: 0.1}[min(dtype, output.dtype, key=_precision)]
     for gradient, reference, place in zip(found, exact, differentiable(operands), strict=True):
-        assert gradient.dtype is dtype
+        assert gradient.dtype is operands[place].dtype
         assert gradient.shape == operands[place].shape
         size = np.max(np.abs(reference.numpy()), initial=1.0)
         np.testing.assert_allclose(
             gradient.numpy() / size, reference.numpy() / size, atol=tolerance, rtol=tolerance
         )
+
+
+def _widened(operand: st.Tensor) -> st.Tensor:
+    if operand.dtype.is_complex:
+        return operand.astype(st.complex128)
+    return operand.astype(st.float64) if operand.dtype.is_floating else operand
 
 
 def _precision(dtype: st.DType) -> int:

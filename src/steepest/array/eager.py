@@ -50,7 +50,8 @@ def _refuse_gradient(name: str, value: Value) -> None:
 
 Rule = Callable[..., Any]
 """`rule(output_grads, outputs, *operands)` returns the gradient of each operand (a tuple, or one
-tensor for one operand; `None` where there is none), made of operations on tensors."""
+tensor for one operand; `None` where there is none), made of operations on tensors. Those of
+complex numbers are as the reverse pass keeps them (see `primitive.GradientRule`)."""
 
 
 def through_numpy(

@@ -126,7 +126,9 @@ def abs(x: Any, /) -> Tensor:
 
 def sign(x: Any, /) -> Tensor:
     """-1, 0 or 1; NaN stays NaN. For a complex number x / abs(x), and 0 for 0."""
-    return arithmetic.sign(as_value(x))
+    value = as_value(x)
+    is_complex = type_of(value).dtype.is_complex
+    return complex_parts.direction(value) if is_complex else arithmetic.sign(value)
 
 
 def positive(x: Any, /) -> Tensor:

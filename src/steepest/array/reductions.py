@@ -14,7 +14,17 @@ from steepest.array.conversion import (
     shape_of,
     type_of,
 )
-from steepest.array.elementwise import abs, as_bool, exp, log, logical_not, sqrt, where
+from steepest.array.elementwise import (
+    abs,
+    as_bool,
+    conj,
+    exp,
+    log,
+    logical_not,
+    real,
+    sqrt,
+    where,
+)
 from steepest.errors import ArgumentError
 from steepest.graph.dtypes import DType, as_dtype, uint64
 from steepest.ops import reduction
@@ -91,7 +101,8 @@ def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool
     """The average squared distance from the mean; the sum is divided by count - `correction`."""
     (value,) = floating(x)
     centred = subtract(value, mean(value, axis=axis, keepdims=True))
-    total = _reduce(reduction.sum_, multiply(centred, centred), axis, keepdims)
+    squares: Any = real(multiply(centred, conj(centred)))
+    total = _reduce(reduction.sum_, squares, axis, keepdims)
     divisor = _count(value, axis) - correction
     return total / divisor if divisor > 0 else total * math.nan
 

@@ -1,9 +1,19 @@
-"""`loss.backward()`: gradients stored in the `.grad` of the tensors that asked for them."""
+"""`loss.backward()`: gradients stored in the `.grad` of the tensors that asked for them.
+
+That of a complex tensor is dL/dx + i dL/dy (see `reverse`).
+"""
 
 from __future__ import annotations
 
 from steepest.autodiff.modes import enable_grad, no_grad
-from steepest.autodiff.reverse import as_tensor, history, ones_like, reverse
+from steepest.autodiff.reverse import (
+    as_tensor,
+    conjugated,
+    history,
+    ones_like,
+    require_real,
+    reverse,
+)
 from steepest.errors import GradientError, ShapeError
 from steepest.graph.types import TensorType
 from steepest.ops.elementwise.arithmetic import add
@@ -23,7 +33,8 @@ def backward(output: Value, gradient: Value | None = None, create_graph: bool = 
 
     Raises:
         GradientError: `output` does not depend on any tensor with `requires_grad`, or, inside a
-            compiled function, on one that was computed outside of it.
+            compiled function, on one that was computed outside of it; or it is complex and no
+            `gradient` was given.
         ShapeError: `output` has several numbers and no `gradient` was given.
     """
     if state.trace is not None:
@@ -47,10 +58,10 @@ def backward(output: Value, gradient: Value | None = None, create_graph: bool = 
                 )
             )
     with enable_grad() if create_graph else no_grad():
-        gradients = reverse([output], [output_grad], leaves)
+        gradients = reverse([output], [conjugated(output_grad)], leaves)
         for leaf, leaf_gradient in zip(leaves, gradients, strict=True):
             if leaf_gradient is not None:
-                add_gradient(leaf, leaf_gradient)
+                add_gradient(leaf, conjugated(leaf_gradient))
 
 
 def _initial_gradient(output: Value, gradient: Value | None) -> Value:
@@ -63,6 +74,7 @@ def _initial_gradient(output: Value, gradient: Value | None) -> Value:
                     f"Call backward() on one number, such as its mean(), or pass gradient=."
                 )
             )
+        require_real("backward", output)
         return ones_like(output)
     gradient = as_tensor(gradient)
     if gradient._type != output._type:

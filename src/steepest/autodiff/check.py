@@ -9,7 +9,7 @@ import numpy as np
 
 from steepest.autodiff.transforms import jvp, vjp
 from steepest.errors import GradientError
-from steepest.graph.dtypes import float64
+from steepest.graph.dtypes import DType, complex128, float64
 from steepest.graph.types import TensorType
 from steepest.trace.containers import flatten, unflatten
 from steepest.trace.value import Value, make_constant
@@ -23,11 +23,11 @@ def check_gradients(
     tolerance: float = 1e-5,
     seed: int = 0,
 ) -> None:
-    """Compare reverse and forward mode with central differences at float64 `arguments`.
+    """Compare reverse and forward mode with central differences at `arguments`.
 
     Args:
         function: takes tensors and returns tensors (in containers).
-        arguments: float64 tensors, at which the function is smooth.
+        arguments: float64 or complex128 tensors, at which the function is smooth.
         order: 1 checks the gradient, 2 its gradient too.
         step: the distance of the two points of a difference.
         tolerance: allowed error, relative to 1 plus the size of the difference.
@@ -36,8 +36,8 @@ def check_gradients(
         GradientError: a derivative is off; the message holds both numbers.
     """
     random = np.random.default_rng(seed)
-    if any(argument._type.dtype is not float64 for argument in arguments):  # type: ignore[union-attr]
-        raise GradientError("check_gradients: the arguments must be float64.")
+    if any(_dtype(argument) not in (float64, complex128) for argument in arguments):
+        raise GradientError("check_gradients: the arguments must be float64 or complex128.")
     directions = [_random_like(argument, random) for argument in arguments]
     weights = [_random_like(each, random) for each in flatten(function(*arguments))[0]]
     expected = _difference(function, arguments, directions, weights, step)
@@ -57,9 +57,18 @@ def check_gradients(
         check_gradients(derivative, arguments, order - 1, step, tolerance * 10, seed + 1)
 
 
-def _random_like(value: Value, random: np.random.Generator) -> Value:
+def _dtype(value: Value) -> DType:
     assert isinstance(value._type, TensorType)
-    return make_constant(random.normal(size=value._type.shape), float64)
+    return value._type.dtype
+
+
+def _random_like(value: Value, random: np.random.Generator) -> Value:
+    """Normal random numbers, both parts of complex ones."""
+    assert isinstance(value._type, TensorType)
+    numbers = random.normal(size=value._type.shape)
+    if not value._type.dtype.is_complex:
+        return make_constant(numbers, float64)
+    return make_constant(numbers + 1j * random.normal(size=value._type.shape), complex128)
 
 
 def _pack(outputs: Any, weights: Sequence[Value]) -> Any:
@@ -67,9 +76,9 @@ def _pack(outputs: Any, weights: Sequence[Value]) -> Any:
 
 
 def _inner(left: Sequence[Value], right: Sequence[Value]) -> float:
-    """The sum of all products of corresponding numbers."""
+    """The sum of all products of corresponding numbers, or of both parts of complex ones."""
     return sum(
-        float(np.sum(first._stored() * second._stored()))
+        float(np.sum(np.conj(first._stored()) * second._stored()).real)
         for first, second in zip(left, right, strict=True)
     )
 
@@ -85,7 +94,7 @@ def _difference(
     ends = []
     for sign in (1, -1):
         moved = [
-            make_constant(argument._stored() + sign * step * direction._stored(), float64)
+            make_constant(argument._stored() + sign * step * direction._stored())
             for argument, direction in zip(arguments, directions, strict=True)
         ]
         ends.append(_inner(flatten(function(*moved))[0], weights))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from steepest.autodiff.modes import enable_grad, no_grad
-from steepest.autodiff.reverse import OutputGrads, as_tensor
+from steepest.autodiff.reverse import OutputGrads, as_tensor, conjugated
 from steepest.errors import GradientError, ShapeError
 from steepest.graph.node import next_serial
 from steepest.ops.control import custom_gradient as custom_gradient_primitive
@@ -31,7 +31,9 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
         gradient: `gradient(output_grad, output, *arguments)` returns the gradient of each argument
             (a tuple, or one tensor for one argument; `None` where there is none). It is made of
             tensor operations, so it can be differentiated again. For a function that returns a
-            container, `output_grad` and `output` are that container.
+            container, `output_grad` and `output` are that container. A gradient by complex
+            numbers is dL/dx + i dL/dy, so that of f(z) with derivative f' is
+            `output_grad * conj(f')`.
 
     The function's positional arguments are tensors; it must not use other tensors that require a
     gradient (GradientError), since the rule would lose theirs.
@@ -57,11 +59,11 @@ def custom_gradient(*, gradient: Callable[..., Any]) -> Callable[..., Any]:
             def find(
                 output_grads: OutputGrads, made: Sequence[Value], operands: Sequence[Value]
             ) -> Sequence[Value | None]:
-                found = gradient(
-                    unflatten(structure, output_grads), unflatten(structure, made), *operands
-                )
+                given = [conjugated(each) for each in output_grads]
+                found = gradient(unflatten(structure, given), unflatten(structure, made), *operands)
                 listed = found if isinstance(found, tuple | list) else (found,)
-                return _checked(listed, operands, function.__name__)
+                checked = _checked(listed, operands, function.__name__)
+                return [None if each is None else conjugated(each) for each in checked]
 
             return attach(all_at_once(find), inputs, outputs, structure)
 

@@ -2,6 +2,10 @@
 
 The gradient rules are made of ordinary operations on values, so a reverse pass inside a trace adds
 nodes to the graph, outside of it computes at once, and either can be differentiated again.
+
+What users see as the gradient by a complex z = x + iy is dL/dx + i dL/dy, the direction of steepest
+ascent, as in PyTorch. The rules pass on its conjugate (see `primitive.GradientRule`): whoever
+takes gradients from users, or hands them out, goes through `conjugated`.
 """
 
 from __future__ import annotations
@@ -9,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from steepest.errors import SteepestError
+from steepest.errors import GradientError, SteepestError
 from steepest.graph.types import TensorType
 from steepest.ops.control import item
 from steepest.ops.elementwise.arithmetic import add
+from steepest.ops.elementwise.complex_parts import conj
 from steepest.trace.origin import located, origin_of
 from steepest.trace.value import Record, Value, at_this_point
 
@@ -21,6 +26,8 @@ def reverse(
     outputs: Sequence[Value], output_grads: Sequence[Value], targets: Sequence[Value]
 ) -> list[Value | None]:
     """Return the gradient of `outputs` by each target, weighted by `output_grads`.
+
+    Both are as the rules keep them (see `conjugated`).
 
     The targets count as independent of each other: the pass ends at each of them, even where one
     was computed from another. A target that the outputs do not depend on has gradient `None`.
@@ -155,6 +162,25 @@ def reverse_arrived(
 def _accumulate(gradients: dict[int, Any], value: Value, contribution: Value) -> None:
     before = gradients.get(id(value))
     gradients[id(value)] = contribution if before is None else add(before, contribution)
+
+
+def conjugated(gradient: Value) -> Value:
+    """Between a gradient as users see it and as the reverse pass keeps it; a real one is both."""
+    assert isinstance(gradient._type, TensorType)
+    return conj(gradient) if gradient._type.dtype.is_complex else gradient
+
+
+def require_real(name: str, loss: Value) -> None:
+    """Raise GradientError for a complex loss, of which no direction is the steepest."""
+    assert isinstance(loss._type, TensorType)
+    if loss._type.dtype.is_complex:
+        raise GradientError(
+            located(
+                f"{name}: the loss {loss._type} is complex, and only a real number has a gradient. "
+                f"Take steepest.real(...) or steepest.abs(...) of it, or give the weight of its "
+                f"parts: backward(gradient=...), or vjp."
+            )
+        )
 
 
 def as_tensor(argument: Any) -> Value:

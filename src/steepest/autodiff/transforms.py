@@ -1,4 +1,8 @@
-"""Derivatives of functions: `grad`, `value_and_grad`, `vjp`, `jvp`. They nest to any order."""
+"""Derivatives of functions: `grad`, `value_and_grad`, `vjp`, `jvp`. They nest to any order.
+
+The gradient of a real number L by a complex z = x + iy is dL/dx + i dL/dy, as in PyTorch: the
+direction of steepest ascent. A derivative along a direction (`jvp`) is dz itself.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from steepest.autodiff.modes import enable_grad
-from steepest.autodiff.reverse import as_tensor, history, ones_like, reverse
+from steepest.autodiff.reverse import (
+    as_tensor,
+    conjugated,
+    history,
+    ones_like,
+    require_real,
+    reverse,
+)
 from steepest.errors import ArgumentError, GradientError, ShapeError
 from steepest.graph.types import TensorType
 from steepest.ops.elementwise.selection import identity
@@ -20,9 +31,9 @@ def grad(function: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Call
     """Return a function that computes the gradient of `function`.
 
     Args:
-        function: returns a tensor of one number.
+        function: returns a tensor of one real number.
         argnums: which positional argument to differentiate by (default the first), or several.
-            Each may be a nested container of tensors.
+            Each may be a nested container of tensors, real or complex.
 
     Returns:
         A function of the same arguments; it gives the gradient in the container of the argument,
@@ -43,13 +54,14 @@ def value_and_grad(
     """Return a function that computes both the value and the gradient of `function`.
 
     Args:
-        function: returns a tensor of one number; with `has_aux`, a pair of that and anything else.
+        function: returns a tensor of one real number; with `has_aux`, a pair of that and anything
+            else.
         argnums: see `grad`.
         has_aux: whether `function` returns `(number, anything)`.
 
     Raises:
         ShapeError: the result has more than one number.
-        GradientError: an argument is not of a floating type.
+        GradientError: an argument is of integers or booleans, or the result is complex.
     """
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
@@ -87,6 +99,7 @@ def _one_number(value: Any) -> Value:
                 f"numbers. Reduce it to one, for example with sum(), or use vjp."
             )
         )
+    require_real("grad", value)
     return value
 
 
@@ -125,12 +138,14 @@ class Targets:
 
     def gradients(self, outputs: Sequence[Value], output_grads: Sequence[Value]) -> list[Any]:
         """The gradients of the outputs, in the containers of the arguments; zeros where none."""
-        found = reverse(outputs, output_grads, self.leaves)
+        found = reverse(outputs, [conjugated(each) for each in output_grads], self.leaves)
         filled = []
         for gradient, leaf in zip(found, self.leaves, strict=True):
             assert isinstance(leaf._type, TensorType)
             filled.append(
-                Value._zeros(leaf._type.shape, leaf._type.dtype) if gradient is None else gradient
+                Value._zeros(leaf._type.shape, leaf._type.dtype)
+                if gradient is None
+                else conjugated(gradient)
             )
         cleaned = iter(without_dead_history(filled, self.leaves))
         return [
@@ -165,7 +180,9 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
 
     Returns:
         The outputs, and a function that takes output gradients in the container of the outputs
-        and returns a tuple with the gradient of each primal. It may be called many times.
+        and returns a tuple with the gradient of each primal. It may be called many times. The
+        gradients u of outputs f weigh their parts: what is differentiated is the sum of
+        real(conj(u) * f).
     """
     targets = Targets(primals)
     with enable_grad():

@@ -55,8 +55,8 @@ class DType:
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether gradients are taken by it; complex numbers have none yet."""
-        return self.kind == "floating"
+        """Whether gradients are taken by it."""
+        return self.is_inexact
 
     def __repr__(self) -> str:
         return f"steepest.{self.name}"

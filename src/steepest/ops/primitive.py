@@ -20,7 +20,12 @@ Tensor: TypeAlias = Any
 """A `steepest.Tensor`: a later stage, so it cannot be named here."""
 
 GradientRule = Callable[..., Tensor | None]
-"""`rule(index, output_grad, output, *operands, **static)`: gradient of operand number `index`."""
+"""`rule(index, output_grad, output, *operands, **static)`: gradient of operand number `index`.
+
+Of a complex z = x + iy the rules take and give dL/dx - i dL/dy, the conjugate of what users see.
+Then dL is the real part of grad * dz, so wherever there is a complex derivative the rule is the one
+of real numbers: output_grad times the derivative, with no conjugate.
+"""
 
 Lowering = Callable[..., Any]
 """`lower(emit, *numbers, **static)`: one number of the result, by the operations of `emit`."""
@@ -183,7 +188,7 @@ def sample_numbers(
     return generator.permutation(numbers).reshape(shape).astype(dtype)
 
 
-def constant_like(tensor: Tensor, value: float) -> Tensor:
+def constant_like(tensor: Tensor, value: complex) -> Tensor:
     """One number of the data type of `tensor`, which broadcasts against it.
 
     Unlike `0 * tensor` it depends on no number, so it is right beside infinities and NaN.

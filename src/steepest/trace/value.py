@@ -275,13 +275,6 @@ def _is_recorded(op: Primitive, operands: Sequence[Value], result_type: NodeType
         return False
     if not any(operand._requires_grad for operand in operands):
         return False
-    if isinstance(result_type, TensorType) and result_type.dtype.is_complex:
-        raise GradientError(
-            located(
-                f"{op.name}: the result {result_type} is complex, and gradients are not taken "
-                f"through complex numbers yet. Use detach() on the operands, or no_grad()."
-            )
-        )
     return not isinstance(result_type, TensorType) or result_type.dtype.is_differentiable
 
 

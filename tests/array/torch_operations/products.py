@@ -98,7 +98,7 @@ PRODUCTS = {
     "mm": st.matmul,
     "bmm": st.matmul,
     "mv": st.matmul,
-    "dot": st.vecdot,
+    "dot": lambda input, other: st.tensordot(input, other, axes=1),
     "vdot": st.vecdot,
     "linalg.vecdot": _vecdot,
     "inner": _inner,

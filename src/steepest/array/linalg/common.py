@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from steepest.array.conversion import as_value, shape_of
+from steepest.array.conversion import as_value, shape_of, type_of
 from steepest.array.creation import eye
 from steepest.array.eager import Rule, through_numpy
+from steepest.array.elementwise import conj
+from steepest.autodiff.reverse import OutputGrads, conjugated
 from steepest.errors import ArgumentError, ShapeError
 from steepest.trace.origin import located
 from steepest.trace.value import Value
@@ -43,9 +45,12 @@ def decompose(
     """Apply a NumPy function; a matrix that has no such decomposition raises ArgumentError.
 
     Args:
-        gradient: the rule, see `through_numpy`.
+        gradient: the rule, see `through_numpy`; but of complex matrices it takes and gives
+            gradients as users see them, so that its transposes are conjugated ones (`turned`).
         advice: what to add to NumPy's reason.
     """
+    if gradient is not None and any(type_of(each).dtype.is_complex for each in operands):
+        gradient = _of_complex(gradient)
     try:
         return through_numpy(f"linalg.{name}", function, *operands, gradient=gradient, **options)
     except np.linalg.LinAlgError as error:
@@ -53,9 +58,23 @@ def decompose(
         raise ArgumentError(located(f"linalg.{name}: {reason}.{advice}")) from None
 
 
+def _of_complex(gradient: Rule) -> Rule:
+    """A rule for gradients as users see them as one for the reverse pass (see `conjugated`)."""
+
+    def rule(output_grads: OutputGrads, outputs: Any, *operands: Any) -> Any:
+        seen = OutputGrads(conjugated(each) for each in output_grads)
+        seen.arrived = output_grads.arrived
+        found = gradient(seen, outputs, *operands)
+        if found is None:
+            return None
+        return tuple(conjugated(each) for each in (found if isinstance(found, tuple) else (found,)))
+
+    return rule
+
+
 def turned(x: Any) -> Any:
-    """Each matrix transposed."""
-    return x.mT
+    """Each matrix transposed, and conjugated if it is complex."""
+    return conj(x.mT)
 
 
 def diagonal_matrix(numbers: Any) -> Any:

@@ -2,14 +2,16 @@
 
 A matrix is the last two axes of a tensor; leading axes stack several. Integers are converted to
 float32. Every function raises ShapeError for an operand that is no matrix (or not square where
-that is needed) and TraceError inside `steepest.compile`. Gradients are of real numbers, and of any
-order; their rules stand beside the functions. Those of eigenvectors and singular vectors exist
-where the eigenvalues or singular values all differ (elsewhere they are NaN or infinite), and belong
-to functions that do not depend on the vectors' signs, which are LAPACK's choice.
+that is needed) and TraceError inside `steepest.compile`. Gradients are of any order, of real and
+complex matrices; their rules stand beside the functions. Those of eigenvectors and singular vectors
+exist where the eigenvalues or singular values all differ (elsewhere they are NaN or infinite), and
+belong to functions that do not depend on the vectors' signs (of complex ones their phases), which
+are LAPACK's choice.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from steepest.array.creation import tril, triu
 from steepest.array.dtypes import finfo
+from steepest.array.elementwise import conj, real, where
 from steepest.array.linalg.common import (
     decompose,
     diagonal_matrix,
@@ -26,7 +29,7 @@ from steepest.array.linalg.common import (
 )
 from steepest.array.linalg.systems import inv, solve, tolerance_of
 from steepest.array.manipulation import concat
-from steepest.array.reductions import all, prod
+from steepest.array.reductions import all, count_nonzero, max, prod
 from steepest.errors import ArgumentError, GradientError
 from steepest.trace.origin import located
 
@@ -87,13 +90,35 @@ def cholesky(x: Any, /, *, upper: bool = False) -> Tensor:
 def _det_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
     """The matrix of cofactors: by the inverse, or near a singular matrix by singular values."""
     if _far_from_singular(x.detach()):
-        return (output_grads[0] * outputs[0])[..., None, None] * turned(inv(x))
+        return (output_grads[0] * conj(outputs[0]))[..., None, None] * turned(inv(x))
+    if x.dtype.is_complex:
+        return output_grads[0][..., None, None] * _cofactors_by_shifts(x)
     u, sizes, vh = svd(x, full_matrices=False)
     sign: Any = det(u.detach()) * det(vh.detach())
     is_other = 1 - identity_like(sizes)
     others = prod(sizes[..., None, :] * is_other + identity_like(sizes), axis=-1)
     cofactors = (u * others[..., None, :]) @ vh
     return (output_grads[0] * sign)[..., None, None] * cofactors
+
+
+def _cofactors_by_shifts(x: Any) -> Any:
+    """The conjugated cofactors of complex matrices that may be singular: a mean over regular ones.
+
+    With z added to k singular values, cofactors are polynomials in z of degree k at most, so that
+    of z = 0 is the mean over k + 1 points around it. Those of the singular values themselves have
+    phases, which have no derivative where one is zero.
+    """
+    u, sizes, vh = svd(x.detach(), full_matrices=False)
+    largest: Any = sizes[..., :1]
+    is_small = sizes <= math.sqrt(finfo(x.dtype).eps) * largest
+    shift = (u * where(is_small, where(largest == 0, 1.0, largest), 0.0)[..., None, :]) @ vh
+    points = int(max(count_nonzero(is_small, axis=-1))) + 1
+    total: Any = 0
+    for n in range(points):
+        regular = x + cmath.exp(2j * math.pi * n / points) * shift
+        determinant: Any = conj(det(regular))
+        total = total + determinant[..., None, None] * turned(inv(regular))
+    return total / points
 
 
 def _far_from_singular(x: Any) -> bool:
@@ -177,7 +202,7 @@ def _qr_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
 def _tall_qr_gradient(by_q: Any, by_r: Any, q: Any, r: Any) -> Any:
     inner = r @ turned(triu(by_r)) - turned(by_q) @ q
     below = tril(inner, k=-1)
-    symmetric = below + turned(below) + inner * identity_like(inner)
+    symmetric = below + turned(below) + real(inner) * identity_like(inner)
     return turned(solve(r, turned(by_q + q @ symmetric)))
 
 
@@ -215,9 +240,12 @@ def _svd_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
     apart = (across - down) * (across + down) + identity_like(sizes)
     inner: Any = diagonal_matrix(by_sizes)
     if has_u:
-        inner = inner + _turning(u, by_u) / apart * across
+        turning = _turning(u, by_u)
+        inner = inner + _off_diagonal(turning) / apart * across
+        if x.dtype.is_complex:
+            inner = inner + turning * identity_like(sizes) / (2 * across)
     if has_vh:
-        inner = inner + _turning(v, by_v) / apart * down
+        inner = inner + _off_diagonal(_turning(v, by_v)) / apart * down
     found = u @ inner @ turned(v)
     if has_u and rows > size:
         found = found + (_outside(u, by_u) / across) @ turned(v)
@@ -235,6 +263,11 @@ def _turning(vectors: Any, grads: Any) -> Any:
     """The antisymmetric part (twice) of how gradients turn orthonormal vectors."""
     inner = turned(vectors) @ grads
     return inner - turned(inner)
+
+
+def _off_diagonal(turning: Any) -> Any:
+    """Turns of one vector towards another; the diagonal, zero if real, are changes of phase."""
+    return turning - turning * identity_like(turning) if turning.dtype.is_complex else turning
 
 
 def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:

@@ -2,8 +2,8 @@
 
 A matrix is the last two axes of a tensor; leading axes stack several. Integers are converted to
 float32. Every function raises ShapeError for an operand that is no matrix (or not square where
-that is needed) and TraceError inside `steepest.compile`. Gradients are of real numbers, and of any
-order; their rules stand beside the functions.
+that is needed) and TraceError inside `steepest.compile`. Gradients are of any order, of real and
+complex matrices; their rules stand beside the functions.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from steepest.array.conversion import as_value, common_shape, shape_of
+from steepest.array.elementwise import conj, imag
 from steepest.array.linalg.common import decompose, identity_like, matrix_of, turned
 from steepest.array.manipulation import broadcast_to, expand_dims
 from steepest.errors import ShapeError
@@ -79,14 +80,20 @@ def solve(x1: Any, x2: Any, /) -> Tensor:
 
 
 def _slogdet_gradient(output_grads: Any, outputs: Any, x: Any) -> Any:
-    """Of log |det x|: the transposed inverse. The sign is constant wherever that exists."""
-    if 1 not in output_grads.arrived:
+    """Of log |det x|: the transposed inverse. A real sign is constant wherever that exists."""
+    found = output_grads[1]
+    if x.dtype.is_complex:
+        found = found - 1j * imag(conj(output_grads[0]) * outputs[0])
+    elif 1 not in output_grads.arrived:
         return None
-    return output_grads[1][..., None, None] * turned(inv(x))
+    return found[..., None, None] * turned(inv(x))
 
 
 def slogdet(x: Any, /) -> SlogdetResult:
-    """The sign of the determinant, and the logarithm of its size, without overflow."""
+    """The sign of the determinant, and the logarithm of its size, without overflow.
+
+    The sign of a complex determinant is a complex number of size 1.
+    """
     value = matrix_of("slogdet", x, square=True)
     return SlogdetResult(
         *decompose("slogdet", np.linalg.slogdet, value, gradient=_slogdet_gradient)

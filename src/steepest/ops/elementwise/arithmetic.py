@@ -8,6 +8,7 @@ import numpy as np
 
 from steepest.errors import ArgumentError
 from steepest.ops.elementwise.comparison import equal, less
+from steepest.ops.elementwise.complex_parts import imag, real
 from steepest.ops.elementwise.exponential import log
 from steepest.ops.elementwise.family import binary, elementwise, integers, unary
 from steepest.ops.elementwise.selection import where
@@ -82,9 +83,16 @@ def _power_by_exponent(
 ) -> Tensor:
     """d/d exponent = base^exponent * log(base), and 0 at base 0 (with exponent >= 0)."""
     zero = constant_like(base, 0)
-    flat = equal(base, zero) & ~less(exponent, zero)
+    flat = equal(base, zero) & _is_at_least(exponent, zero)
     safe = where(flat, constant_like(base, 1), base)
     return output_grad * output * log(safe)
+
+
+def _is_at_least(x: Tensor, zero: Tensor) -> Tensor:
+    """Whether x is not below zero; of complex numbers, those are on the real axis."""
+    if not x.dtype.is_complex:
+        return ~less(x, zero)
+    return equal(imag(x), imag(zero)) & ~less(real(x), real(zero))
 
 
 def _power(base: np.ndarray, exponent: np.ndarray) -> np.ndarray:
@@ -126,7 +134,7 @@ sign: Primitive = elementwise(
     evaluate=np.sign,
     gradient=None,
     samples=unary(),
-    accepts="number",
+    accepts="real",
 )
 
 sqrt: Primitive = elementwise(

@@ -7,7 +7,16 @@ from collections.abc import Iterable
 import numpy as np
 
 from steepest.errors import DTypeError
-from steepest.graph.dtypes import DType, bfloat16, bool_, complex64, float32, float64, int64
+from steepest.graph.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    complex64,
+    complex128,
+    float32,
+    float64,
+    int64,
+)
 from steepest.graph.types import TensorType
 from steepest.ops.elementwise.family import unary, unbroadcasting
 from steepest.ops.primitive import (
@@ -81,8 +90,14 @@ def _convert(operand: np.ndarray, *, dtype: DType) -> np.ndarray:
 def _convert_gradient(
     index: int, output_grad: Tensor, output: Tensor, operand: Tensor, *, dtype: DType
 ) -> Tensor | None:
-    both = operand.dtype.is_differentiable and dtype.is_differentiable
-    return convert(output_grad, dtype=operand.dtype) if both else None
+    """A real number that became complex takes the real part of the gradient."""
+    if not operand.dtype.is_differentiable or not dtype.is_differentiable:
+        return None
+    if dtype.is_complex and not operand.dtype.is_complex:
+        from steepest.ops.elementwise.complex_parts import real
+
+        output_grad = real(output_grad)
+    return convert(output_grad, dtype=operand.dtype)
 
 
 def _convert_samples() -> Iterable[Sample]:
@@ -93,6 +108,7 @@ def _convert_samples() -> Iterable[Sample]:
     yield Sample((numbers,), {"dtype": int64})
     yield Sample((numbers,), {"dtype": bool_})
     yield Sample((numbers > 0,), {"dtype": float64})
+    yield Sample((numbers + 1j * numbers[::-1],), {"dtype": complex128})
     yield Sample((numbers.astype("int64"),), {"dtype": float64})
 
 

@@ -1,4 +1,8 @@
-"""Trigonometric and hyperbolic functions and their inverses; angles in radians."""
+"""Trigonometric and hyperbolic functions and their inverses; angles in radians.
+
+The square roots in the derivatives of inverse functions are, of complex numbers, found from the
+output, which has chosen its side of a branch cut.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,9 @@ asin: Primitive = elementwise(
     "asin",
     lower=lambda emit, x: emit.library("asin", x),
     evaluate=np.arcsin,
-    gradient=lambda output_grad, output, x: output_grad / sqrt(1 - x * x),
+    gradient=lambda output_grad, output, x: (
+        output_grad / (cos(output) if x.dtype.is_complex else sqrt(1 - x * x))
+    ),
     samples=unary(low=-0.9, high=0.9),
 )
 
@@ -44,7 +50,9 @@ acos: Primitive = elementwise(
     "acos",
     lower=lambda emit, x: emit.library("acos", x),
     evaluate=np.arccos,
-    gradient=lambda output_grad, output, x: -output_grad / sqrt(1 - x * x),
+    gradient=lambda output_grad, output, x: (
+        -output_grad / (sin(output) if x.dtype.is_complex else sqrt(1 - x * x))
+    ),
     samples=unary(low=-0.9, high=0.9),
 )
 
@@ -89,7 +97,9 @@ asinh: Primitive = elementwise(
     "asinh",
     lower=lambda emit, x: emit.library("asinh", x),
     evaluate=np.arcsinh,
-    gradient=lambda output_grad, output, x: output_grad / sqrt(x * x + 1),
+    gradient=lambda output_grad, output, x: (
+        output_grad / (cosh(output) if x.dtype.is_complex else sqrt(x * x + 1))
+    ),
     samples=unary(),
 )
 
@@ -97,7 +107,9 @@ acosh: Primitive = elementwise(
     "acosh",
     lower=lambda emit, x: emit.library("acosh", x),
     evaluate=np.arccosh,
-    gradient=lambda output_grad, output, x: output_grad / sqrt(x * x - 1),
+    gradient=lambda output_grad, output, x: (
+        output_grad / (sinh(output) if x.dtype.is_complex else sqrt(x * x - 1))
+    ),
     samples=unary(low=1.2, high=4),
 )
 
