@@ -71,7 +71,7 @@ class Grouping:
         for n, own in enumerate(self._waits):
             for each in own:
                 self._users[self._position[each]].append(n)
-        first = {id(nest) for nest, own in self._each() if not own}
+        first = {id(nest) for nest, own in self._each() if not own and id(nest) not in again}
         self._ahead = first | {id(nest) for nest, own in self._each() if first.issuperset(own)}
         self._groups: list[Group] = []
         self._placed: dict[int, Group] = {}
@@ -107,7 +107,7 @@ class Grouping:
         if last is not None:
             soon = [n for n in timely if self._is_free[n] or n <= self._furthest + SOON]
             fitting = [n for n in soon if self._fits(n, last)]
-            using = [n for n in fitting if self._nests[n].node.op is not to_tiles]
+            using = [n for n in fitting if not self._makes_tiles(n)]
             if using:
                 return using[0], last
             preparing = [n for n in soon if n not in fitting and self._prepares(n, last)]
@@ -124,7 +124,7 @@ class Grouping:
 
     def _is_early(self, n: int) -> bool:
         """Whether tiles would wait in memory for what they are to be multiplied by."""
-        if self._nests[n].node.op is not to_tiles or id(self._nests[n]) in self._ahead:
+        if not self._makes_tiles(n) or id(self._nests[n]) in self._ahead:
             return False
         others = (each for user in self._users[n] for each in self._waits[user])
         return any(each not in self._ahead and not self._is_near(each) for each in others)
@@ -135,18 +135,22 @@ class Grouping:
         return nest in self._placed or all(each in self._placed for each in waits)
 
     def _prepares(self, n: int, group: Group) -> bool:
-        """Whether something made of inputs alone is all that a group waits for to go on.
+        """Whether tiles of a kernel, or a copy for them, are all that a group waits for to go on.
 
-        It then comes before the group.
+        They then come before the group. (Other copies of weights begin a group: what is computed
+        again after them finds memory that the group before needed.)
         """
         if id(self._nests[n]) not in self._ahead:
             return False
         if any(self._placed[each] is group for each in self._waits[n]):
             return False
         users = self._users[n]
-        alone = [each for each in users if len(self._waits[each]) == 1]
-        through = [one for each in alone for one in self._users[each]]
-        return any(self._goes_on(each, group) for each in (*users, *through))
+        if not self._makes_tiles(n):
+            users = [one for each in users if self._makes_tiles(each) for one in self._users[each]]
+        return any(self._goes_on(each, group) for each in users)
+
+    def _makes_tiles(self, n: int) -> bool:
+        return self._nests[n].node.op is to_tiles
 
     def _goes_on(self, n: int, group: Group) -> bool:
         """Whether a nest has the rows of a group, and waits for it."""

@@ -1,9 +1,9 @@
 """Graph to graph: small pure functions, applied in the order of `PASSES`.
 
-Each returns a new graph that computes the same bits, with fewer nodes; but for
-`dense_data_gradients`, which sums in another order, and `winograd`, which multiplies less and rounds
-otherwise. It comes last, so that tiles of one image that are wanted forward and backward stay two
-nodes, and nothing keeps them in between.
+Each returns a new graph that computes the same bits, with fewer nodes; but for two.
+`dense_data_gradients` sums in another order. `winograd` multiplies less and rounds otherwise; it
+comes last, so that tiles of one image that are wanted forward and backward stay two nodes, and
+nothing keeps them in between.
 """
 
 from collections.abc import Callable
