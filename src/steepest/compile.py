@@ -273,6 +273,7 @@ class Program:
                 verify(graph, after=run.__name__)
             self._stages.append((run.__name__, graph))
         self._executable = back_end(graph)
+        self._has_run = False
         # A gradient taken later needs the old state, unless it would be refused for its change.
         updated = {held for _, held in traced.graph.updates}
         self._may_overwrite = not traced.tracked or bool(traced.sources & updated)
@@ -296,6 +297,7 @@ class Program:
         traced = self.traced
         before_change(traced.assigned)
         sources = traced.inputs(arguments)
+        self._settle(sources)
         before = stored_numbers(sources)
         held = None if self._may_overwrite else list(before)
         arrays = self._executable(before)
@@ -316,6 +318,25 @@ class Program:
         remaining = iter(outputs)
         leaves = [next(remaining) if leaf is TENSOR else leaf for leaf in self._leaves]
         return unflatten(self._structure, leaves)
+
+    def _settle(self, sources: Sequence[Value]) -> None:
+        """Move state to where it will be overwritten, one tensor after the other.
+
+        The executable would copy it, too, but all of it before any of the old numbers are let go.
+        """
+        owned = getattr(self._executable, "owned", None)
+        if (
+            self._has_run
+            or owned is None
+            or not self._may_overwrite
+            or state.first_run
+            or state.second_run
+        ):
+            return
+        for number, source in enumerate(sources):
+            if source._array is not None:
+                source._array = owned(number, source._array)
+        self._has_run = True
 
     @property
     def runs_steps(self) -> bool:
@@ -366,7 +387,9 @@ class Program:
             Value._from_storage(array[rows[0]], node.type)
             for array, node in zip(data.values(), traced.graph.inputs, strict=False)
         ]
-        arrays = [each._stored() for each in traced.inputs(batch)]
+        sources = traced.inputs(batch)
+        self._settle(sources)
+        arrays = [each._stored() for each in sources]
         steps = executable.run_steps(arrays, data, rows)
         held = dict(traced.graph.updates)
         numbers = range(traced.result_count, traced.result_count + len(traced.assigned))
@@ -374,8 +397,8 @@ class Program:
         traced.finish_gradients(batch, [])
         if steps.fault:
             failed = [array[rows[steps.done]] for array in data.values()]
-            sources = [each._stored() for each in traced.inputs(batch)]
-            executable.explain_fault([*failed, *sources[len(failed) :]])
+            held_now = [each._stored() for each in traced.inputs(batch)]
+            executable.explain_fault([*failed, *held_now[len(failed) :]])
         return cast(list[np.ndarray], steps.results)
 
 

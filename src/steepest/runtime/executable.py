@@ -254,6 +254,13 @@ class NativeExecutable:
         wanted = [(first + n, False) for n in range(results)]
         return results == len(self.plan.computed) and list(self.plan.picks[:results]) == wanted
 
+    def owned(self, number: int, array: np.ndarray) -> np.ndarray:
+        """An input's array, or a copy of it that may be overwritten, where it will be."""
+        if number not in self.plan.updated or id(array) in ADDRESSES:
+            return array
+        wanted = self.graph.inputs[number].tensor_type
+        return own(array, wanted.shape, wanted.dtype)
+
     def _own(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Let the state that will be overwritten be in memory that nobody else can see.
 
