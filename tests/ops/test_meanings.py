@@ -260,48 +260,61 @@ def windows(operand: Any, *, axes: Numbers, sizes: Numbers, steps: Numbers, dila
 Matrix = tuple[tuple[float, ...], ...]
 
 
-def to_tiles(operand: Any, *, matrix: Matrix, step: int, together: int) -> Any:
+def to_tiles(
+    operand: Any,
+    *,
+    matrix: Matrix,
+    grid: Numbers,
+    step: int,
+    together: int,
+    apart: int = 1,
+    phases: int = 1,
+    start: int = 0,
+) -> Any:
     size = len(matrix[0])
     count, height, width, channels = operand.shape
-    begins = [
-        [n for n in range(0, length, step) if n == 0 or n + size - step < length]
-        for length in (height, width)
-    ]
-    tiles = [(down, across) for down in begins[0] for across in begins[1]]
 
     def number_at(at: Numbers) -> float:
-        part, place, tile, channel = at
-        image = part * together + tile // len(tiles)
-        down, across = tiles[tile % len(tiles)]
+        part, place, tile, *phase, channel = at
+        image = part * together + tile // math.prod(grid)
+        down, across = divmod(tile % math.prod(grid), grid[1])
         rows = (matrix[place // len(matrix)], matrix[place % len(matrix)])
-        return math.fsum(
-            rows[0][i] * rows[1][j] * operand[image, down + i, across + j, channel]
-            for i in range(size)
-            for j in range(size)
-            if down + i < height and across + j < width
-        )
+        first, second = divmod(sum(phase), phases)
+        total = []
+        for i, j in itertools.product(range(size), repeat=2):
+            row = (down * step + i) * apart + start + first
+            column = (across * step + j) * apart + start + second
+            if 0 <= row < height and 0 <= column < width:
+                total.append(rows[0][i] * rows[1][j] * operand[image, row, column, channel])
+        return math.fsum(total)
 
-    shape = (count // together, len(matrix) ** 2, together * len(tiles), channels)
+    tiles = together * math.prod(grid)
+    pairs = (phases**2,) if phases > 1 else ()
+    shape = (count // together, len(matrix) ** 2, tiles, *pairs, channels)
     return by_position(shape, number_at)
 
 
-def from_tiles(operand: Any, *, matrix: Matrix, grid: Numbers) -> Any:
+def from_tiles(operand: Any, *, matrix: Matrix, grid: Numbers, apart: int = 1) -> Any:
     size, side = len(matrix), len(matrix[0])
-    parts, _, tiles, channels = operand.shape
+    parts, tiles, channels = operand.shape[0], operand.shape[2], operand.shape[-1]
     together = tiles // math.prod(grid)
 
     def number_at(at: Numbers) -> float:
-        image, down, across, channel = at
+        image, row, column, channel = at
+        (down, first), (across, second) = divmod(row, apart), divmod(column, apart)
         tile = (image % together * grid[0] + down // size) * grid[1] + across // size
+        phase = (first * apart + second,) if apart > 1 else ()
         rows = (matrix[down % size], matrix[across % size])
         return math.fsum(
-            rows[0][a] * rows[1][b] * operand[image // together, a * side + b, tile, channel]
+            rows[0][a]
+            * rows[1][b]
+            * operand[(image // together, a * side + b, tile, *phase, channel)]
             for a in range(side)
             for b in range(side)
         )
 
-    shape = (parts * together, grid[0] * size, grid[1] * size, channels)
-    return by_position(shape, number_at)
+    lengths = (each * size * apart for each in grid)
+    return by_position((parts * together, *lengths, channels), number_at)
 
 
 def fold(operand: Any, *, axes: Numbers, lengths: Numbers, steps: Numbers, dilations: Numbers):

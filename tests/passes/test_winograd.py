@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from native.programs import traced_graph
 
@@ -20,10 +20,19 @@ from steepest.graph.verify import verify
 from steepest.nn import functional
 from steepest.ops.tiles import from_tiles, to_tiles
 from steepest.options import options
-from steepest.passes.winograd import LARGE, SMALL, WINDOW, Transform, winograd
+from steepest.passes.transforms import (
+    LARGE,
+    PAIRS_LARGE,
+    PAIRS_SMALL,
+    SMALL,
+    TRANSFORMS,
+    Transform,
+)
+from steepest.passes.winograd import winograd
 from steepest.runtime.executable import NativeExecutable
 
 ALWAYS = float("inf")
+SHARED = [HealthCheck.function_scoped_fixture]
 
 
 @pytest.fixture(name="plain", autouse=True)
@@ -33,34 +42,55 @@ def fixture_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["steepest.compile"], "options", lambda: chosen)
 
 
-def step(padding: int, **how: Any) -> Callable[..., Any]:
-    """The result of a convolution, and the gradients of its image and kernel."""
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of convolution: how it is called, and how many it makes of a step that go by tiles."""
 
-    def both(x: st.Tensor, weight: st.Tensor, output_grad: st.Tensor) -> tuple[st.Tensor, ...]:
-        def result(x: st.Tensor, weight: st.Tensor) -> st.Tensor:
-            return functional.conv2d(x, weight, padding=padding, **how)
+    function: Callable[..., st.Tensor]
+    kernel: int
+    how: dict[str, Any]
+    transforms: tuple[Transform, Transform]
+
+    def step(self, x: st.Tensor, weight: st.Tensor, output_grad: st.Tensor) -> tuple[Any, ...]:
+        """The result, and the gradients of image and kernel."""
 
         def loss(x: st.Tensor, weight: st.Tensor) -> st.Tensor:
-            return st.sum(result(x, weight) * output_grad)
+            return st.sum(self.function(x, weight, **self.how) * output_grad)
 
-        return result(x, weight), *st.grad(loss, argnums=(0, 1))(x, weight)
+        result = self.function(x, weight, **self.how)
+        return result, *st.grad(loss, argnums=(0, 1))(x, weight)
 
-    return both
+    def operands(
+        self, count: int, channels: int, features: int, size: tuple[int, int], dtype: str
+    ) -> list[np.ndarray]:
+        """An image, a kernel and a gradient of the result."""
+        is_transposed = self.function is functional.conv_transpose2d
+        ends = (channels, features) if is_transposed else (features, channels)
+        x = numbers(count, channels, *size, dtype=dtype)
+        weight = numbers(*ends, self.kernel, self.kernel, dtype=dtype)
+        shape = self.function(st.asarray(x), st.asarray(weight), **self.how).shape
+        return [x, weight, numbers(*shape, dtype=dtype)]
 
 
 def numbers(*shape: int, dtype: str = "float64") -> np.ndarray:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
 
 
-def operands(
-    count: int, channels: int, features: int, size: tuple[int, int], padding: int, dtype: str
-) -> list[np.ndarray]:
-    down, across = (each + 2 * padding - 2 for each in size)
-    return [
-        numbers(count, channels, *size, dtype=dtype),
-        numbers(features, channels, 3, 3, dtype=dtype),
-        numbers(count, features, down, across, dtype=dtype),
-    ]
+PLAIN = Kind(functional.conv2d, 3, {"padding": 1}, (SMALL, LARGE))
+KINDS = {
+    "plain": PLAIN,
+    "no padding": Kind(functional.conv2d, 3, {}, (SMALL, LARGE)),
+    "wide padding": Kind(functional.conv2d, 3, {"padding": (2, 0)}, (SMALL, LARGE)),
+    "strided": Kind(functional.conv2d, 4, {"stride": 2, "padding": 1}, (PAIRS_SMALL, PAIRS_LARGE)),
+    "transposed": Kind(
+        functional.conv_transpose2d, 4, {"stride": 2, "padding": 1}, (PAIRS_SMALL, PAIRS_LARGE)
+    ),
+}
+
+
+def only(transform: Transform) -> dict[int, list[Transform]]:
+    """This transform, whatever the windows."""
+    return {len(transform.weight[0]): [transform]}
 
 
 def tiled(graph: Graph) -> int:
@@ -68,39 +98,36 @@ def tiled(graph: Graph) -> int:
     return sum(node.op is from_tiles for node in graph.nodes())
 
 
-@pytest.mark.parametrize("transform", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "transform", [each for few in TRANSFORMS.values() for each in few], ids=str
+)
 def test_transforms_are_of_convolutions(transform: Transform) -> None:
     """Each product of a number seen and a number of the window counts once, where it should."""
     parts = (transform.result, transform.weight, transform.data)
     made = np.einsum("ka,aj,at->kjt", *map(np.asarray, parts))
-    size = transform.size
-    places = np.arange(size)[:, None, None] + np.arange(WINDOW)[:, None]
-    expected = (places == np.arange(size + WINDOW - 1)).astype(float)
+    size, window = transform.size, len(transform.weight[0])
+    places = np.arange(size)[:, None, None] + np.arange(window)[:, None]
+    expected = (places == np.arange(size + window - 1)).astype(float)
     np.testing.assert_allclose(made, expected, atol=1e-15)
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@settings(max_examples=10, deadline=None, suppress_health_check=SHARED)
 @given(
     count=some.integers(1, 6),
     channels=some.integers(1, 5),
     features=some.integers(1, 5),
     size=some.tuples(some.integers(4, 11), some.integers(4, 11)),
-    padding=some.integers(0, 2),
-    transform=some.sampled_from([SMALL, LARGE]),
+    is_large=some.booleans(),
 )
 def test_results_and_gradients_are_the_same(
-    count: int,
-    channels: int,
-    features: int,
-    size: tuple[int, int],
-    padding: int,
-    transform: Transform,
+    kind: Kind, count: int, channels: int, features: int, size: tuple[int, int], is_large: bool
 ) -> None:
-    arrays = operands(count, channels, features, size, padding, "float64")
-    graph = traced_graph(step(padding), *map(st.asarray, arrays))
-    found = winograd(graph, [transform], ALWAYS)
+    arrays = kind.operands(count, channels, features, size, "float64")
+    graph = traced_graph(kind.step, *map(st.asarray, arrays))
+    found = winograd(graph, only(kind.transforms[is_large]), ALWAYS)
     verify(found, after="winograd")
-    if min(size) + 2 * padding - 2 >= transform.size:
+    if min(size) >= 10:
         assert tiled(found) >= 2
     expected = evaluate(graph, arrays)
     for one, other in zip(NativeExecutable(found, 2)(arrays), expected, strict=True):
@@ -109,8 +136,12 @@ def test_results_and_gradients_are_the_same(
 
 def test_convolutions_of_many_channels_and_their_gradients_go_by_tiles() -> None:
     for count, channels, features, size in ((64, 32, 32, 28), (16, 64, 64, 16), (16, 256, 256, 4)):
-        arrays = operands(count, channels, features, (size, size), 1, "float32")
-        graph = traced_graph(step(1), *map(st.asarray, arrays))
+        arrays = PLAIN.operands(count, channels, features, (size, size), "float32")
+        graph = traced_graph(PLAIN.step, *map(st.asarray, arrays))
+        assert tiled(winograd(graph)) == 3
+    for kind in (KINDS["strided"], KINDS["transposed"]):
+        arrays = kind.operands(16, 64, 64, (16, 16), "float32")
+        graph = traced_graph(kind.step, *map(st.asarray, arrays))
         assert tiled(winograd(graph)) == 3
 
 
@@ -132,29 +163,45 @@ def test_convolutions_of_many_channels_and_their_gradients_go_by_tiles() -> None
 def test_others_do_not(shape: Any, kernel: Any, how: dict[str, Any]) -> None:
     x, weight = st.zeros(shape), st.zeros(kernel)
     output_grad = st.zeros(functional.conv2d(x, weight, **how).shape)
-    graph = traced_graph(step(**how), x, weight, output_grad)
+    kind = Kind(functional.conv2d, 3, how, (SMALL, LARGE))
+    graph = traced_graph(kind.step, x, weight, output_grad)
     assert winograd(graph).outputs == graph.outputs
 
 
-@pytest.mark.parametrize(("transform", "worst"), [(SMALL, 1.0), (LARGE, 4.0)])
-def test_rounding_is_of_the_size_of_that_of_windows(transform: Transform, worst: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "is_large", "worst"),
+    [
+        ("plain", False, 1.0),
+        ("strided", False, 1.25),
+        ("transposed", False, 1.25),
+        ("plain", True, 4.0),
+        ("strided", True, 4.0),
+        ("transposed", True, 4.0),
+    ],
+)
+def test_rounding_is_of_the_size_of_that_of_windows(
+    name: str, is_large: bool, worst: float
+) -> None:
     """In float32, against windows in float64; `worst` times the error of windows in float32."""
-    arrays = operands(4, 128, 128, (12, 12), 1, "float32")
+    kind = KINDS[name]
+    arrays = kind.operands(4, 128, 128, (12, 12), "float32")
     wide = [each.astype("float64") for each in arrays]
-    truth = evaluate(traced_graph(step(1), *map(st.asarray, wide)), wide)
-    graph = traced_graph(step(1), *map(st.asarray, arrays))
+    truth = evaluate(traced_graph(kind.step, *map(st.asarray, wide)), wide)
+    graph = traced_graph(kind.step, *map(st.asarray, arrays))
     by_windows = NativeExecutable(graph, 1)(arrays)
-    by_tiles = NativeExecutable(winograd(graph, [transform], ALWAYS), 1)(arrays)
-    for ours, theirs, true in zip(by_tiles, by_windows, truth, strict=True):
+    found = winograd(graph, only(kind.transforms[is_large]), ALWAYS)
+    for ours, theirs, true in zip(
+        NativeExecutable(found, 1)(arrays), by_windows, truth, strict=True
+    ):
         errors = [np.sqrt(np.mean((each - true) ** 2)) for each in (ours, theirs)]
         assert errors[0] < worst * errors[1]
 
 
 def test_the_option_says_whether(monkeypatch: pytest.MonkeyPatch) -> None:
-    arrays = operands(16, 64, 64, (16, 16), 1, "float32")
-    assert tiled(traced_graph(step(1), *map(st.asarray, arrays))) == 0
+    arrays = PLAIN.operands(16, 64, 64, (16, 16), "float32")
+    assert tiled(traced_graph(PLAIN.step, *map(st.asarray, arrays))) == 0
     chosen = dataclasses.replace(options(), winograd=True)
     monkeypatch.setattr(sys.modules["steepest.compile"], "options", lambda: chosen)
-    graph = traced_graph(step(1), *map(st.asarray, arrays))
+    graph = traced_graph(PLAIN.step, *map(st.asarray, arrays))
     assert tiled(graph) == 3
     assert any(node.op is to_tiles for node in graph.nodes())

@@ -41,7 +41,7 @@ from steepest.kernels.rewriting import (
     wide_sums,
 )
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
-from steepest.kernels.tiles import from_tiles_nest, to_tiles_nest
+from steepest.kernels.tiles import from_tiles_nests, to_tiles_nests
 from steepest.kernels.tiling import (
     cut_loop,
     cut_place,
@@ -122,9 +122,9 @@ class Builder:
         if node.op is windows.fold:
             return fold_nests(node, reader)
         if node.op is tiles.to_tiles:
-            return [to_tiles_nest(node, reader, self.layout)]
+            return to_tiles_nests(node, reader, self.layout)
         if node.op is tiles.from_tiles:
-            return [from_tiles_nest(node, reader)]
+            return from_tiles_nests(node, reader)
         if is_mapped(node):
             return [self.map_nest([node])]
         return self._interior_pad(node, reader)

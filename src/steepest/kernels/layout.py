@@ -48,8 +48,8 @@ class Layout:
         shape = node.tensor_type.shape
         if node.is_input or node.tensor_type.size == 0 or id(node) in self._plain:
             return 0
-        if id(node) in self._tiled and _is_crowded(node, 2):
-            return 2
+        if id(node) in self._tiled and _is_crowded(node, len(shape) - 2):
+            return len(shape) - 2
         makes_rows = node.op is contraction.contract or is_mapped(node)
         return int(makes_rows and shape[-2:-1] not in ((), (1,)) and _is_crowded(node, 1))
 

@@ -2,72 +2,97 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 
 from steepest.graph.node import Node
 from steepest.kernels.affine import Affine, Variable, linear, variable_index
 from steepest.kernels.expression import Apply, Expression, Guarded, Number
 from steepest.kernels.layout import Layout
-from steepest.kernels.nest import MapNest, Store
+from steepest.kernels.nest import MapNest, Nest, Store
 from steepest.kernels.reading import Reader
 from steepest.ops.elementwise.arithmetic import add, multiply, negative, subtract
-from steepest.ops.tiles import Matrix, tile_count
+from steepest.ops.tiles import Matrix
 
 Square = list[list[Expression]]
 
 
-def to_tiles_nest(node: Node, reader: Reader, layout: Layout) -> MapNest:
-    """For each tile and channel: read the numbers of the tile, write all places."""
-    operand = node.operands[0]
-    matrix, step, together = (node.static[each] for each in ("matrix", "step", "together"))
+def to_tiles_nests(node: Node, reader: Reader, layout: Layout) -> list[Nest]:
+    """For each tile and channel: read the numbers of the tile, write all places.
+
+    There is one nest for each pair of phases.
+    """
+    pairs = _pairs(node.static.get("phases", 1))
+    return [_to_tiles(node, reader, layout, each) for each in pairs]
+
+
+def _to_tiles(node: Node, reader: Reader, layout: Layout, phase: tuple[int, int]) -> Nest:
+    operand, static = node.operands[0], node.static
+    matrix, step, grid = static["matrix"], static["step"], static["grid"]
+    apart, start = static.get("apart", 1), static.get("start", 0)
     _, height, width, channels = operand.tensor_type.shape
-    size = len(matrix[0])
-    grid = (tile_count(height, size, step), tile_count(width, size, step))
-    turns = _Turns(node.tensor_type.shape[0], together, grid, channels)
+    turns = _Turns(node.tensor_type.shape[0], static["together"], grid, channels)
 
     def number(i: int, j: int) -> Expression:
-        down, across = turns.down * step + i, turns.across * step + j
+        places = (turns.down * step + i, turns.across * step + j)
+        down, across = (
+            place * apart + (start + own) for place, own in zip(places, phase, strict=True)
+        )
         value = reader.read(operand, (turns.image, down, across, turns.channel))
-        ends = ((down, height), (across, width))
-        ranges = tuple((place, 0, end) for place, end in ends if place.bounds()[1] >= end)
+        ranges = tuple(
+            (place, 0, end)
+            for place, end in ((down, height), (across, width))
+            if place.bounds()[0] < 0 or place.bounds()[1] >= end
+        )
         return Guarded(value.dtype, ranges, value) if ranges else value
 
+    size = len(matrix[0])
     seen = [[number(i, j) for j in range(size)] for i in range(size)]
-    places = [each for row in both_ways(matrix, seen) for each in row]
-    stores = tuple(
-        Store(node, layout.place(node, (turns.part, Affine(n), turns.tile, turns.channel)), value)
-        for n, value in enumerate(places)
-    )
-    return MapNest(node, turns.loops, stores)
+    own = _pair(phase, static.get("phases", 1))
+    stores = []
+    for n, value in enumerate(each for row in both_ways(matrix, seen) for each in row):
+        place = layout.place(node, (turns.part, Affine(n), turns.tile, *own, turns.channel))
+        stores.append(Store(node, place, value))
+    return MapNest(node, turns.loops, tuple(stores))
 
 
-def from_tiles_nest(node: Node, reader: Reader) -> MapNest:
+def from_tiles_nests(node: Node, reader: Reader) -> list[Nest]:
     """For each tile and channel: read all places, write the numbers of the tile."""
-    operand = node.operands[0]
-    matrix, grid = node.static["matrix"], node.static["grid"]
-    parts, _, tiles, channels = operand.tensor_type.shape
-    turns = _Turns(parts, tiles // (grid[0] * grid[1]), grid, channels)
+    return [_from_tiles(node, reader, each) for each in _pairs(node.static.get("apart", 1))]
+
+
+def _from_tiles(node: Node, reader: Reader, phase: tuple[int, int]) -> Nest:
+    operand, static = node.operands[0], node.static
+    matrix, grid, apart = static["matrix"], static["grid"], static.get("apart", 1)
+    parts, _, tiles = operand.tensor_type.shape[:3]
+    turns = _Turns(parts, tiles // math.prod(grid), grid, operand.tensor_type.shape[-1])
     side, size = len(matrix[0]), len(matrix)
-    seen = [
-        [
-            reader.read(operand, (turns.part, Affine(side * a + b), turns.tile, turns.channel))
-            for b in range(side)
-        ]
-        for a in range(side)
-    ]
-    shape = node.tensor_type.shape
-    stores = tuple(
-        Store(
-            node,
-            linear(
-                (turns.image, turns.down * size + i, turns.across * size + j, turns.channel), shape
-            ),
-            value,
-        )
-        for i, row in enumerate(both_ways(matrix, seen))
-        for j, value in enumerate(row)
-    )
-    return MapNest(node, turns.loops, stores)
+    own = _pair(phase, apart)
+
+    def number(place: int) -> Expression:
+        index = (turns.part, Affine(place), turns.tile, *own, turns.channel)
+        return reader.read(operand, index)
+
+    seen = [[number(side * a + b) for b in range(side)] for a in range(side)]
+    stores = []
+    for i, row in enumerate(both_ways(matrix, seen)):
+        for j, value in enumerate(row):
+            down = (turns.down * size + i) * apart + phase[0]
+            across = (turns.across * size + j) * apart + phase[1]
+            index = (turns.image, down, across, turns.channel)
+            stores.append(Store(node, linear(index, node.tensor_type.shape), value))
+    return MapNest(node, turns.loops, tuple(stores))
+
+
+def _pairs(phases: int) -> list[tuple[int, int]]:
+    """The phases of rows and of columns."""
+    return list(itertools.product(range(phases), range(phases)))
+
+
+def _pair(phase: tuple[int, int], phases: int) -> tuple[Affine, ...]:
+    """The index of a pair of phases, where there is an axis for it."""
+    return (Affine(phase[0] * phases + phase[1]),) if phases > 1 else ()
 
 
 class _Turns:
