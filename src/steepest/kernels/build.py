@@ -41,7 +41,7 @@ from steepest.kernels.rewriting import (
     wide_sums,
 )
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
-from steepest.kernels.tiles import from_tiles_nests, to_tiles_nests
+from steepest.kernels.tiles import from_tiles_nest, to_tiles_nests
 from steepest.kernels.tiling import (
     cut_loop,
     cut_place,
@@ -124,7 +124,7 @@ class Builder:
         if node.op is tiles.to_tiles:
             return to_tiles_nests(node, reader, self.layout)
         if node.op is tiles.from_tiles:
-            return from_tiles_nests(node, reader)
+            return [from_tiles_nest(node, reader)]
         if is_mapped(node):
             return [self.map_nest([node])]
         return self._interior_pad(node, reader)
@@ -213,6 +213,7 @@ class Builder:
             vector_loop is None
             or not node.tensor_type.dtype.is_floating
             or not reduced
+            or place.step(vector_loop) != 1
             or right.place.step(vector_loop) != 1
             or left.place.step(vector_loop) not in (0, 1)
         ):

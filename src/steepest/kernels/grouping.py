@@ -71,14 +71,29 @@ class Grouping:
         for n, own in enumerate(self._waits):
             for each in own:
                 self._users[self._position[each]].append(n)
-        first = {id(nest) for nest, own in self._each() if not own and id(nest) not in again}
-        self._ahead = first | {id(nest) for nest, own in self._each() if first.issuperset(own)}
+        self._operands = [self._without_siblings(n) for n in range(len(nests))]
+        first = {
+            id(nest)
+            for nest, own in zip(nests, self._operands, strict=True)
+            if not own and id(nest) not in again
+        }
+        self._ahead = first | {
+            id(nest)
+            for nest, own in zip(nests, self._operands, strict=True)
+            if first.issuperset(own)
+        }
         self._groups: list[Group] = []
         self._placed: dict[int, Group] = {}
         self._furthest = 0
 
     def _each(self) -> Iterable[tuple[Nest, Mapping[int, bool]]]:
         return zip(self._nests, self._waits, strict=True)
+
+    def _without_siblings(self, n: int) -> list[int]:
+        """What a nest waits for, but for those that write other parts of the same node."""
+        node = self._nests[n].node
+        nests = {each: self._nests[self._position[each]] for each in self._waits[n]}
+        return [each for each, nest in nests.items() if nest.node is not node]
 
     def groups(self) -> list[Group]:
         """All nests in groups."""
@@ -131,7 +146,7 @@ class Grouping:
 
     def _is_near(self, nest: int) -> bool:
         """Whether a nest is there, or waits for nothing more."""
-        waits = self._waits[self._position[nest]]
+        waits = self._operands[self._position[nest]]
         return nest in self._placed or all(each in self._placed for each in waits)
 
     def _prepares(self, n: int, group: Group) -> bool:

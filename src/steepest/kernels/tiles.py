@@ -21,24 +21,37 @@ Square = list[list[Expression]]
 def to_tiles_nests(node: Node, reader: Reader, layout: Layout) -> list[Nest]:
     """For each tile and channel: read the numbers of the tile, write all places.
 
-    There is one nest for each pair of phases.
+    Where tiles reach beyond an image, there is one nest for each pair of phases, so that each loop
+    comes to the end of the image at a turn of its own.
     """
-    pairs = _pairs(node.static.get("phases", 1))
-    return [_to_tiles(node, reader, layout, each) for each in pairs]
+    phases = node.static.get("phases", 1)
+    if phases == 1 or _stays_inside(node):
+        return [_to_tiles(node, reader, layout, _Phases(phases))]
+    pairs = itertools.product(range(phases), range(phases))
+    return [_to_tiles(node, reader, layout, _Phases(phases, each)) for each in pairs]
 
 
-def _to_tiles(node: Node, reader: Reader, layout: Layout, phase: tuple[int, int]) -> Nest:
+def _stays_inside(node: Node) -> bool:
+    """Whether no tile of any phase reaches beyond an image."""
+    static = node.static
+    apart, start = static.get("apart", 1), static.get("start", 0)
+    size, last_phase = len(static["matrix"][0]), static.get("phases", 1) - 1
+    lasts = [((tiles - 1) * static["step"] + size - 1) * apart for tiles in static["grid"]]
+    lengths = node.operands[0].tensor_type.shape[1:3]
+    inside = (last + start + last_phase < end for last, end in zip(lasts, lengths, strict=True))
+    return start >= 0 and all(inside)
+
+
+def _to_tiles(node: Node, reader: Reader, layout: Layout, phases: _Phases) -> Nest:
     operand, static = node.operands[0], node.static
     matrix, step, grid = static["matrix"], static["step"], static["grid"]
     apart, start = static.get("apart", 1), static.get("start", 0)
     _, height, width, channels = operand.tensor_type.shape
-    turns = _Turns(node.tensor_type.shape[0], static["together"], grid, channels)
+    turns = _Turns(node.tensor_type.shape[0], static["together"], grid, phases, channels)
 
     def number(i: int, j: int) -> Expression:
-        places = (turns.down * step + i, turns.across * step + j)
-        down, across = (
-            place * apart + (start + own) for place, own in zip(places, phase, strict=True)
-        )
+        down = (turns.down * step + i) * apart + start + phases.down
+        across = (turns.across * step + j) * apart + start + phases.across
         value = reader.read(operand, (turns.image, down, across, turns.channel))
         ranges = tuple(
             (place, 0, end)
@@ -49,50 +62,54 @@ def _to_tiles(node: Node, reader: Reader, layout: Layout, phase: tuple[int, int]
 
     size = len(matrix[0])
     seen = [[number(i, j) for j in range(size)] for i in range(size)]
-    own = _pair(phase, static.get("phases", 1))
     stores = []
     for n, value in enumerate(each for row in both_ways(matrix, seen) for each in row):
-        place = layout.place(node, (turns.part, Affine(n), turns.tile, *own, turns.channel))
-        stores.append(Store(node, place, value))
+        index = (turns.part, Affine(n), turns.tile, *phases.index, turns.channel)
+        stores.append(Store(node, layout.place(node, index), value))
     return MapNest(node, turns.loops, tuple(stores))
 
 
-def from_tiles_nests(node: Node, reader: Reader) -> list[Nest]:
+def from_tiles_nest(node: Node, reader: Reader) -> Nest:
     """For each tile and channel: read all places, write the numbers of the tile."""
-    return [_from_tiles(node, reader, each) for each in _pairs(node.static.get("apart", 1))]
-
-
-def _from_tiles(node: Node, reader: Reader, phase: tuple[int, int]) -> Nest:
     operand, static = node.operands[0], node.static
     matrix, grid, apart = static["matrix"], static["grid"], static.get("apart", 1)
     parts, _, tiles = operand.tensor_type.shape[:3]
-    turns = _Turns(parts, tiles // math.prod(grid), grid, operand.tensor_type.shape[-1])
+    phases, together = _Phases(apart), tiles // math.prod(grid)
+    turns = _Turns(parts, together, grid, phases, operand.tensor_type.shape[-1])
     side, size = len(matrix[0]), len(matrix)
-    own = _pair(phase, apart)
 
     def number(place: int) -> Expression:
-        index = (turns.part, Affine(place), turns.tile, *own, turns.channel)
+        index = (turns.part, Affine(place), turns.tile, *phases.index, turns.channel)
         return reader.read(operand, index)
 
     seen = [[number(side * a + b) for b in range(side)] for a in range(side)]
     stores = []
     for i, row in enumerate(both_ways(matrix, seen)):
         for j, value in enumerate(row):
-            down = (turns.down * size + i) * apart + phase[0]
-            across = (turns.across * size + j) * apart + phase[1]
+            down = (turns.down * size + i) * apart + phases.down
+            across = (turns.across * size + j) * apart + phases.across
             index = (turns.image, down, across, turns.channel)
             stores.append(Store(node, linear(index, node.tensor_type.shape), value))
     return MapNest(node, turns.loops, tuple(stores))
 
 
-def _pairs(phases: int) -> list[tuple[int, int]]:
-    """The phases of rows and of columns."""
-    return list(itertools.product(range(phases), range(phases)))
+class _Phases:
+    """Which phases of rows and of columns a nest is about: one pair, or all by loops.
 
+    Attributes:
+        down, across: the phases.
+        loops: over them.
+        index: of a pair of phases, where there is an axis for pairs.
+    """
 
-def _pair(phase: tuple[int, int], phases: int) -> tuple[Affine, ...]:
-    """The index of a pair of phases, where there is an axis for it."""
-    return (Affine(phase[0] * phases + phase[1]),) if phases > 1 else ()
+    def __init__(self, phases: int, pair: tuple[int, int] | None = None):
+        self.loops: tuple[Variable, ...] = ()
+        if pair is None:
+            self.loops = (Variable(phases), Variable(phases))
+            self.down, self.across = (variable_index(each) for each in self.loops)
+        else:
+            self.down, self.across = (Affine(each) for each in pair)
+        self.index = (self.down * phases + self.across,) if phases > 1 else ()
 
 
 class _Turns:
@@ -103,13 +120,17 @@ class _Turns:
         loops: those of more than one turn.
     """
 
-    def __init__(self, parts: int, together: int, grid: tuple[int, int], channels: int):
-        variables = [Variable(each) for each in (parts, together, *grid, channels)]
-        part, own, down, across, channel = (variable_index(each) for each in variables)
-        self.part, self.down, self.across, self.channel = part, down, across, channel
+    def __init__(
+        self, parts: int, together: int, grid: tuple[int, int], phases: _Phases, channels: int
+    ):
+        outer = [Variable(each) for each in (parts, together, *grid)]
+        inner = Variable(channels)
+        part, own, down, across = (variable_index(each) for each in outer)
+        self.part, self.down, self.across = part, down, across
+        self.channel = variable_index(inner)
         self.image = part * together + own
         self.tile = (own * grid[0] + down) * grid[1] + across
-        self.loops = tuple(each for each in variables if each.extent > 1)
+        self.loops = tuple(each for each in (*outer, *phases.loops, inner) if each.extent > 1)
 
 
 def both_ways(matrix: Matrix, tile: Square) -> Square:
