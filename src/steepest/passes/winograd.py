@@ -37,6 +37,10 @@ WORTH = 0.8
 """The share of the time of windows that tiles may take."""
 LEAST_TILES = 16
 """Tiles whose products are computed at a time, at least."""
+MANY_TILES = 64
+"""So many instead, where a transformed kernel comes from afar each time."""
+NEAR_BYTES = 1_048_576
+"""Bytes of a transformed kernel that stay in a near cache."""
 MOST_TILES = 524_288
 """Bytes of tiles that stay in a near cache until they are used."""
 
@@ -232,8 +236,9 @@ def _tiles(found: _Convolution, transform: Transform, together: int, node: Node)
 def _results(found: _Convolution, transform: Transform, node: Node) -> Node:
     """The results of a convolution, by tiles."""
     grid = _grid(found, transform)
-    tiles = _tiles(found, transform, _together(found.count, math.prod(grid)), node)
     weight = _tiles_of_kernel(found, transform, node)
+    least = LEAST_TILES if weight.tensor_type.nbytes <= NEAR_BYTES else MANY_TILES
+    tiles = _tiles(found, transform, _together(found.count, math.prod(grid), least), node)
     static: dict[str, Any] = {"matrix": transform.result, "grid": grid}
     spec = "npqc,pck->npqk"
     if found.phases > 1:
@@ -302,10 +307,10 @@ def _gradient(found: _Convolution, transform: Transform, node: Node) -> Node:
     return _ordered(result, found.letters, [*found.output], node)
 
 
-def _together(count: int, tiles: int) -> int:
+def _together(count: int, tiles: int, least: int) -> int:
     """How many images' tiles lie together, so that enough do."""
     fitting = [each for each in range(1, count + 1) if count % each == 0]
-    return next((each for each in fitting if each * tiles >= LEAST_TILES), count)
+    return next((each for each in fitting if each * tiles >= least), count)
 
 
 def _ordered(node: Node, letters: str, wanted: list[str], replaced: Node) -> Node:
