@@ -41,7 +41,7 @@ MANY_TILES = 64
 """So many instead, where a transformed kernel comes from afar each time."""
 NEAR_BYTES = 1_048_576
 """Bytes of a transformed kernel that stay in a near cache."""
-MOST_TILES = 524_288
+MOST_TILES = 1_048_576
 """Bytes of tiles that stay in a near cache until they are used."""
 
 
