@@ -29,8 +29,8 @@ class Options:
         compile: let `steepest.compile` compile; `0` runs every function eagerly (default yes).
         back_end: what runs compiled programs: `"native"`, machine code (default), or
             `"evaluator"`, the NumPy interpreter.
-        winograd: let convolutions with 3 x 3 windows be computed by tiles, which takes about half
-            the time and rounds differently (default yes; see docs/native.md).
+        winograd: let convolutions be computed by tiles where that is faster, which takes about
+            half the time and rounds differently (default yes; see docs/native.md).
         threads: how many threads native programs use at most; small ones use one (default 0: all
             processors of the process).
         cache: the folder in which machine code is kept from process to process, or `"off"`
