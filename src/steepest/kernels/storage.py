@@ -96,9 +96,7 @@ class Storage:
                 for operand in node.operands:
                     self._store_through_views(operand)
             if node.op is tiles.to_tiles or node.op is tiles.from_tiles:
-                (operand,) = node.operands
-                padded = operand.op is movement.pad and not has_interior(operand)
-                self._store_through_views(operand.operands[0] if padded else operand)
+                self._store_through_views(node.operands[0])
 
     def _store_what_pays(self) -> None:
         """Store what several others use, what is long, and what a larger result would repeat."""
