@@ -72,13 +72,12 @@ def segments_of(
         written_out: inner loops of which each turn is emitted by itself.
     """
     cuts: dict[Variable, set[int]] = {}
-    for value in values:
-        for each in walk(value):
-            if isinstance(each, Choice):
-                _cut(cuts, each.place, (0, *each.ends), written_out)
-            elif isinstance(each, Guarded):
-                for place, low, high in each.ranges:
-                    _cut(cuts, place, (low, high), written_out)
+    for each in walk(*values):
+        if isinstance(each, Choice):
+            _cut(cuts, each.place, (0, *each.ends), written_out)
+        elif isinstance(each, Guarded):
+            for place, low, high in each.ranges:
+                _cut(cuts, place, (low, high), written_out)
     spans: list[list[tuple[Variable, tuple[int, int]]]] = []
     for variable in loops:
         inner = sorted(each for each in cuts.get(variable, ()) if 0 < each < variable.extent)

@@ -95,10 +95,10 @@ class Choice(Expression):
         return self.values
 
 
-def walk(expression: Expression) -> Iterator[Expression]:
-    """Every expression that one is made of, itself included, each once."""
+def walk(*expressions: Expression) -> Iterator[Expression]:
+    """Every expression that some are made of, themselves included, each once."""
     seen: set[int] = set()
-    stack = [expression]
+    stack = [*expressions]
     while stack:
         each = stack.pop()
         if id(each) not in seen:
@@ -107,9 +107,9 @@ def walk(expression: Expression) -> Iterator[Expression]:
             stack.extend(each.parts())
 
 
-def loads(expression: Expression) -> Iterator[Load]:
-    """Every read of a buffer."""
-    return (each for each in walk(expression) if isinstance(each, Load))
+def loads(*expressions: Expression) -> Iterator[Load]:
+    """Every read of a buffer, each once."""
+    return (each for each in walk(*expressions) if isinstance(each, Load))
 
 
 def stays_in_row(load: Load, row: Variable) -> bool:
@@ -117,10 +117,10 @@ def stays_in_row(load: Load, row: Variable) -> bool:
     return 0 < load.place.step(row) * (row.extent - 1) < load.node.tensor_type.size
 
 
-def guarded_loads(expression: Expression) -> Iterator[tuple[Load, Ranges]]:
+def guarded_loads(*expressions: Expression) -> Iterator[tuple[Load, Ranges]]:
     """Every read of a buffer with what is known of the turns at which its number is used."""
     seen: set[tuple[int, Ranges]] = set()
-    stack: list[tuple[Expression, Ranges]] = [(expression, ())]
+    stack: list[tuple[Expression, Ranges]] = [(each, ()) for each in expressions]
     while stack:
         each, ranges = stack.pop()
         if (id(each), ranges) in seen:

@@ -36,18 +36,13 @@ def merged_loops(loops: Sequence[Variable], places: Places) -> tuple[tuple[Varia
 def with_merged_loops(nest: MapNest) -> MapNest:
     """The same nest with as few loops as its places allow; itself where selections are made."""
     loads: list[Load] = []
-    seen: set[int] = set()
-    for store in nest.stores:
-        for each in walk(store.value):
-            if id(each) in seen:
-                continue
-            seen.add(id(each))
-            if not isinstance(each, (Load, Number, Apply)):
+    for each in walk(*(store.value for store in nest.stores)):
+        if not isinstance(each, (Load, Number, Apply)):
+            return nest
+        if isinstance(each, Load):
+            if each.indices:
                 return nest
-            if isinstance(each, Load):
-                if each.indices:
-                    return nest
-                loads.append(each)
+            loads.append(each)
     places = (*(store.place for store in nest.stores), *(load.place for load in loads))
     loops, moved = merged_loops(nest.loops, places)
     if len(loops) == len(nest.loops):

@@ -108,10 +108,10 @@ class MapNest(Nest):
         return [(store.node, store.place) for store in self.stores]
 
     def reads(self) -> list[Load]:
-        return [load for store in self.stores for load in loads(store.value)]
+        return list(loads(*(store.value for store in self.stores)))
 
     def guarded_reads(self) -> list[tuple[Load, Ranges]]:
-        return [each for store in self.stores for each in guarded_loads(store.value)]
+        return list(guarded_loads(*(store.value for store in self.stores)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
