@@ -168,6 +168,12 @@ def test_others_do_not(shape: Any, kernel: Any, how: dict[str, Any]) -> None:
     assert winograd(graph).outputs == graph.outputs
 
 
+def test_short_numbers_do_not() -> None:
+    x, weight = (st.zeros(each, dtype=st.bfloat16) for each in ((8, 64, 16, 16), (64, 64, 3, 3)))
+    graph = traced_graph(lambda x, weight: functional.conv2d(x, weight, padding=1), x, weight)
+    assert winograd(graph).outputs == graph.outputs
+
+
 @pytest.mark.parametrize(
     ("name", "is_large", "worst"),
     [

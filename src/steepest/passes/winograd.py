@@ -20,6 +20,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from steepest.graph.dtypes import float32, float64
 from steepest.graph.node import Graph, Node, keep, rebuild
 from steepest.ops.contraction import contract, parse_spec
 from steepest.ops.movement import flip, pad, reshape, slice_, transpose
@@ -114,8 +115,11 @@ class _Convolution:
 
 
 def _convolution(node: Node) -> _Convolution | None:
-    """What a contraction of windows is; `None` if it is nothing that is replaced."""
-    if node.op is not contract or not node.tensor_type.dtype.is_floating:
+    """What a contraction of windows is; `None` if it is nothing that is replaced.
+
+    Transforms of bfloat16 numbers would lose most of their bits.
+    """
+    if node.op is not contract or node.tensor_type.dtype not in (float32, float64):
         return None
     *terms, output = parse_spec(node.static["spec"])
     side = next((n for n, each in enumerate(node.operands) if each.op is windows), None)
