@@ -25,7 +25,15 @@ from steepest.kernels.tuning import USUAL, Tuning
 from steepest.runtime import cache
 from steepest.runtime.instance import Instance
 from steepest.runtime.machine import Code, host, load_code
-from steepest.runtime.memory import ADDRESSES, HELD, address_of, own, references, writable
+from steepest.runtime.memory import (
+    ADDRESSES,
+    HELD,
+    address_of,
+    give_back,
+    own,
+    references,
+    writable,
+)
 from steepest.runtime.plan import Plan, make_plan, plan_from_json
 from steepest.runtime.threads import (
     ALONE,
@@ -65,6 +73,10 @@ class Steps:
     updated: dict[int, np.ndarray]
 
 
+LARGE_CODE = 131_072
+"""Bytes of machine code from which on what was needed to make it is worth giving back."""
+
+
 class NativeExecutable:
     """A graph compiled for this machine; the second back end, with the contract of `Evaluator`.
 
@@ -91,7 +103,7 @@ class NativeExecutable:
         self.graph = graph
         self._machine = machine or host()
         self._tuning = tuning
-        self.plan, self.code = self._compile()
+        self.plan, self.code = self._load() or self._compile()
         self._function = self.code.address("run")
         is_small = self.plan.work < tuning.small_program
         default = 1 if is_small else available_threads()
@@ -106,19 +118,28 @@ class NativeExecutable:
         self._renew_lock()
         _executables.add(self)
 
+    def _load(self) -> tuple[Plan, Code] | None:
+        """The machine code that the cache has, if any."""
+        kept = cache.load(self._entry_name())
+        if kept is None:
+            return None
+        notes, code = kept
+        return plan_from_json(notes), load_code(code, self._machine, symbols())
+
+    def _entry_name(self) -> str:
+        return cache.entry_name(cache.graph_key(self.graph), self._machine, self._tuning)
+
     def _compile(self) -> tuple[Plan, Code]:
-        """Make the machine code, or take it from the cache."""
-        name = cache.entry_name(cache.graph_key(self.graph), self._machine, self._tuning)
-        kept = cache.load(name)
-        if kept is not None:
-            notes, code = kept
-            return plan_from_json(notes), load_code(code, self._machine, symbols())
+        """Make the machine code."""
         from steepest.codegen.machine_code import MachineCode
 
         _, _, plan, module = self._emit()
-        compiled = MachineCode(module, self._machine, symbols())
-        cache.store(name, plan.as_json(), compiled.code)
-        return plan, load_code(compiled.code, self._machine, symbols())
+        code = MachineCode(module, self._machine, symbols()).code
+        cache.store(self._entry_name(), plan.as_json(), code)
+        del module
+        if len(code) > LARGE_CODE:
+            give_back()
+        return plan, load_code(code, self._machine, symbols())
 
     def _emit(self) -> tuple[Builder, Schedule, Plan, Module]:
         """Every stage from the graph to the module that LLVM compiles."""

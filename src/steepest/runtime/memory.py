@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import itertools
 import math
 import sys
@@ -88,6 +90,17 @@ class Pool:
             self._arrays.append(array)
             del self._arrays[: -self.KEPT]
         return array
+
+
+def give_back() -> None:
+    """Return to the system what is free: compiling leaves much, before training needs much.
+
+    Where the C library has no way to, only Python's own garbage is freed.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
 
 
 references = sys.getrefcount
