@@ -273,7 +273,7 @@ class Program:
                 verify(graph, after=run.__name__)
             self._stages.append((run.__name__, graph))
         self._executable = back_end(graph)
-        self._has_run = False
+        self._has_settled = False
         # A gradient taken later needs the old state, unless it would be refused for its change.
         updated = {held for _, held in traced.graph.updates}
         self._may_overwrite = not traced.tracked or bool(traced.sources & updated)
@@ -325,18 +325,13 @@ class Program:
         The executable would copy it, too, but all of it before any of the old numbers are let go.
         """
         owned = getattr(self._executable, "owned", None)
-        if (
-            self._has_run
-            or owned is None
-            or not self._may_overwrite
-            or state.first_run
-            or state.second_run
-        ):
+        is_trial = state.first_run is not None or state.second_run is not None
+        if self._has_settled or owned is None or is_trial or not self._may_overwrite:
             return
         for number, source in enumerate(sources):
             if source._array is not None:
                 source._array = owned(number, source._array)
-        self._has_run = True
+        self._has_settled = True
 
     @property
     def runs_steps(self) -> bool:

@@ -267,9 +267,9 @@ def to_tiles(
     grid: Numbers,
     step: int,
     together: int,
-    apart: int = 1,
-    phases: int = 1,
-    start: int = 0,
+    apart: int,
+    phases: int,
+    start: int,
 ) -> Any:
     size = len(matrix[0])
     count, height, width, channels = operand.shape
@@ -294,7 +294,7 @@ def to_tiles(
     return by_position(shape, number_at)
 
 
-def from_tiles(operand: Any, *, matrix: Matrix, grid: Numbers, apart: int = 1) -> Any:
+def from_tiles(operand: Any, *, matrix: Matrix, grid: Numbers, apart: int) -> Any:
     size, side = len(matrix), len(matrix[0])
     parts, tiles, channels = operand.shape[0], operand.shape[2], operand.shape[-1]
     together = tiles // math.prod(grid)

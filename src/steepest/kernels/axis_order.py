@@ -20,7 +20,7 @@ from typing import Any
 from steepest.graph.node import Graph, Node, Operation, keep
 from steepest.graph.types import TensorType
 from steepest.kernels.reading import contracted_groups
-from steepest.ops import contraction, movement, reduction, sources, tiles, windows
+from steepest.ops import contraction, image_tiles, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
 Order = tuple[int, ...]
@@ -59,7 +59,7 @@ def choose_axis_orders(graph: Graph) -> Graph:
 
 def _turns(node: Node) -> bool:
     """Whether a node wants its operands, or gives its result, with axes in another order."""
-    return _windowed_side(node) is not None or _is_wide(node) or node.op is tiles.to_tiles
+    return _windowed_side(node) is not None or _is_wide(node) or node.op is image_tiles.to_tiles
 
 
 def _windowed_side(node: Node) -> int | None:

@@ -13,6 +13,7 @@ from steepest.kernels.affine import Affine, Variable, linear, row_major, variabl
 from steepest.kernels.axis_order import choose_axis_orders
 from steepest.kernels.expression import Apply, Expression, Load, Number
 from steepest.kernels.folding import fold_nests
+from steepest.kernels.image_tiles import from_tiles_nest, to_tiles_nests
 from steepest.kernels.layout import Layout
 from steepest.kernels.nest import (
     CheckNest,
@@ -41,7 +42,6 @@ from steepest.kernels.rewriting import (
     wide_sums,
 )
 from steepest.kernels.storage import CUMULATIVE, REDUCTIONS, SCATTERS, Storage, is_mapped
-from steepest.kernels.tiles import from_tiles_nest, to_tiles_nests
 from steepest.kernels.tiling import (
     cut_loop,
     cut_place,
@@ -50,7 +50,7 @@ from steepest.kernels.tiling import (
     spread_loops,
     tile_loops,
 )
-from steepest.ops import contraction, indexing, movement, reduction, sources, tiles, windows
+from steepest.ops import contraction, image_tiles, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 from steepest.ops.elementwise.arithmetic import multiply, power
 
@@ -121,9 +121,9 @@ class Builder:
             return self._contract(node, reader)
         if node.op is windows.fold:
             return fold_nests(node, reader)
-        if node.op is tiles.to_tiles:
+        if node.op is image_tiles.to_tiles:
             return to_tiles_nests(node, reader, self.layout)
-        if node.op is tiles.from_tiles:
+        if node.op is image_tiles.from_tiles:
             return [from_tiles_nest(node, reader)]
         if is_mapped(node):
             return [self.map_nest([node])]

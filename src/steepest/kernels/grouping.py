@@ -15,7 +15,7 @@ from steepest.kernels.nest import CONTRACTION_ROWS, ContractNest, Nest
 from steepest.kernels.tuning import Tuning
 from steepest.kernels.waits import Waits
 from steepest.ops.elementwise.selection import barrier
-from steepest.ops.tiles import to_tiles
+from steepest.ops.image_tiles import to_tiles
 
 SOON = 12
 """How many places before its turn a nest that waits for nothing, or computes again, may come."""

@@ -14,7 +14,7 @@ from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Affine, row_major
 from steepest.kernels.storage import is_mapped
 from steepest.ops import contraction
-from steepest.ops.tiles import from_tiles, to_tiles
+from steepest.ops.image_tiles import from_tiles, to_tiles
 
 CROWDED_BYTES = 1024
 PADDING_BYTES = 64

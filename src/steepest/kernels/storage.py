@@ -15,7 +15,7 @@ from steepest.kernels.rewriting import (
     vector_letter,
     wants_contiguous,
 )
-from steepest.ops import contraction, indexing, movement, reduction, sources, tiles, windows
+from steepest.ops import contraction, image_tiles, indexing, movement, reduction, sources, windows
 from steepest.ops.contraction import parse_spec
 
 REDUCTIONS = (
@@ -34,8 +34,8 @@ STRUCTURED = (
     *CUMULATIVE,
     *SCATTERS,
     windows.fold,
-    tiles.to_tiles,
-    tiles.from_tiles,
+    image_tiles.to_tiles,
+    image_tiles.from_tiles,
     indexing.argsort,
     indexing.searchsorted,
     sources.random_bits,
@@ -95,7 +95,7 @@ class Storage:
             if node.op is contraction.contract or node.op is indexing.argsort:
                 for operand in node.operands:
                     self._store_through_views(operand)
-            if node.op is tiles.to_tiles or node.op is tiles.from_tiles:
+            if node.op is image_tiles.to_tiles or node.op is image_tiles.from_tiles:
                 self._store_through_views(node.operands[0])
 
     def _store_what_pays(self) -> None:

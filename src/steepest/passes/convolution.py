@@ -18,7 +18,8 @@ from steepest.graph.node import Graph, Node, keep, rebuild
 from steepest.ops.contraction import contract
 from steepest.ops.movement import flip, pad, slice_
 from steepest.ops.windows import window_span, windows
-from steepest.passes.spread import Spread, made, spread_of
+from steepest.passes.replacing import made
+from steepest.passes.spread import Spread, spread_of
 from steepest.passes.thin_folds import is_thin, shifted
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
-from steepest.graph.node import Node, Operation
+from steepest.graph.node import Node
 from steepest.ops.contraction import contract, parse_spec
 from steepest.ops.windows import fold, window_span
 
@@ -59,9 +57,3 @@ def spread_of(node: Node) -> Spread | None:
             spread = (data, weight, data_letters, weight_letters, lead)
             return Spread(*spread, axes, letters, steps, dilations)
     return None
-
-
-def made(op: Operation, operands: Sequence[Node], static: dict[str, Any], replaced: Node) -> Node:
-    """A node that stands where another stood."""
-    result = op.infer(*(each.type for each in operands), **static)
-    return Node(op, tuple(operands), static, result, replaced.origin)

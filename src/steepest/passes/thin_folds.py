@@ -15,7 +15,8 @@ from steepest.graph.node import Node
 from steepest.ops.contraction import contract
 from steepest.ops.elementwise.arithmetic import add
 from steepest.ops.movement import pad, reshape, slice_, transpose
-from steepest.passes.spread import Spread, made
+from steepest.passes.replacing import made, ordered
+from steepest.passes.spread import Spread
 
 THIN = 4
 """Features of a result that leave most of a vector idle."""
@@ -43,15 +44,15 @@ def shifted(spread: Spread, node: Node) -> Node:
     offsets = [offset for _, offset in spread.letters]
     summed, features = _summed(spread), _features(spread)
     rows = [each for each in spread.data_letters if each not in (*places, *summed)]
-    data = _ordered(spread.data, spread.data_letters, [*rows, *places, *summed], node)
-    weight = _ordered(spread.weight, spread.weight_letters, [*summed, *offsets, *features], node)
+    data = ordered(spread.data, spread.data_letters, [*rows, *places, *summed], node)
+    weight = ordered(spread.weight, spread.weight_letters, [*summed, *offsets, *features], node)
     kept, window = weight.tensor_type.shape[: len(summed)], weight.tensor_type.shape[len(summed) :]
     flat = made(reshape, [weight], {"shape": (*kept, math.prod(window))}, node)
     left, right = "".join([*rows, *places]), "".join(summed)
     spec = f"{left}{right},{right}{offsets[0]}->{left}{offsets[0]}"
     windows = made(contract, [data, flat], {"spec": spec}, node)
     result = _sum_of_images(windows, window, len(rows), spread, node)
-    return _ordered(result, "".join([*rows, *places, *features]), [*spread.output_letters], node)
+    return ordered(result, "".join([*rows, *places, *features]), [*spread.output_letters], node)
 
 
 def _sum_of_images(
@@ -117,11 +118,3 @@ def _summed(spread: Spread) -> list[str]:
 def _features(spread: Spread) -> list[str]:
     """The letters of the weight in the result."""
     return [each for each in spread.weight_letters if each in spread.output_letters]
-
-
-def _ordered(node: Node, letters: str, wanted: list[str], replaced: Node) -> Node:
-    """A tensor with its axes in another order."""
-    axes = tuple(letters.index(each) for each in wanted)
-    if axes == tuple(range(len(axes))):
-        return node
-    return made(transpose, [node], {"axes": axes}, replaced)

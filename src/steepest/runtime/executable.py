@@ -103,7 +103,8 @@ class NativeExecutable:
         self.graph = graph
         self._machine = machine or host()
         self._tuning = tuning
-        self.plan, self.code = self._load() or self._compile()
+        name = cache.entry_name(cache.graph_key(graph), self._machine, tuning)
+        self.plan, self.code = self._load(name) or self._compile(name)
         self._function = self.code.address("run")
         is_small = self.plan.work < tuning.small_program
         default = 1 if is_small else available_threads()
@@ -118,24 +119,21 @@ class NativeExecutable:
         self._renew_lock()
         _executables.add(self)
 
-    def _load(self) -> tuple[Plan, Code] | None:
-        """The machine code that the cache has, if any."""
-        kept = cache.load(self._entry_name())
+    def _load(self, name: str) -> tuple[Plan, Code] | None:
+        """The machine code that the cache has under a name, if any."""
+        kept = cache.load(name)
         if kept is None:
             return None
         notes, code = kept
         return plan_from_json(notes), load_code(code, self._machine, symbols())
 
-    def _entry_name(self) -> str:
-        return cache.entry_name(cache.graph_key(self.graph), self._machine, self._tuning)
-
-    def _compile(self) -> tuple[Plan, Code]:
-        """Make the machine code."""
+    def _compile(self, name: str) -> tuple[Plan, Code]:
+        """Make the machine code, and keep it in the cache under a name."""
         from steepest.codegen.machine_code import MachineCode
 
         _, _, plan, module = self._emit()
         code = MachineCode(module, self._machine, symbols()).code
-        cache.store(self._entry_name(), plan.as_json(), code)
+        cache.store(name, plan.as_json(), code)
         del module
         if len(code) > LARGE_CODE:
             give_back()

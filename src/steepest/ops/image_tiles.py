@@ -37,7 +37,8 @@ from steepest.ops.windows import fold
 Matrix = tuple[tuple[float, ...], ...]
 """Rows of numbers: what each number of a result takes of each number of a tile."""
 
-IMAGE_AXES = 4
+IMAGES_NDIM = 4
+"""The axes of images."""
 
 
 def transposed_matrix(matrix: Matrix) -> Matrix:
@@ -63,12 +64,12 @@ def _infer_to_tiles(
     grid: Shape,
     step: int,
     together: int,
-    apart: int = 1,
-    phases: int = 1,
-    start: int = 0,
+    apart: int,
+    phases: int,
+    start: int,
 ) -> TensorType:
     counts = {"step": step, "together": together, "apart": apart, "phases": phases}
-    _check("to_tiles", operand, IMAGE_AXES, matrix, **counts)
+    _check("to_tiles", operand, IMAGES_NDIM, matrix, **counts)
     count, _, _, channels = operand.shape
     if count % together:
         raise ShapeError(
@@ -87,9 +88,9 @@ def _to_tiles(
     grid: Shape,
     step: int,
     together: int,
-    apart: int = 1,
-    phases: int = 1,
-    start: int = 0,
+    apart: int,
+    phases: int,
+    start: int,
 ) -> np.ndarray:
     rows = np.asarray(matrix, operand.dtype)
     places, size = rows.shape
@@ -123,9 +124,9 @@ def _to_tiles_gradient(
     grid: Shape,
     step: int,
     together: int,
-    apart: int = 1,
-    phases: int = 1,
-    start: int = 0,
+    apart: int,
+    phases: int,
+    start: int,
 ) -> Tensor:
     """Each number of a tile gets back what it gave; numbers in several tiles sum it."""
     back, size = transposed_matrix(matrix), len(matrix[0])
@@ -133,7 +134,7 @@ def _to_tiles_gradient(
     total = None
     for phase, begins in enumerate(itertools.product(range(start, start + phases), repeat=2)):
         own = output_grad if phases == 1 else _phase(output_grad, phase)
-        tiled = from_tiles(own, matrix=back, grid=grid)
+        tiled = from_tiles(own, matrix=back, grid=grid, apart=1)
         tiled = reshape(tiled, shape=(count, grid[0], size, grid[1], size, channels))
         tiled = transpose(tiled, axes=(0, 1, 3, 5, 2, 4))
         lengths = tuple((each - 1) * step + size for each in grid)
@@ -158,36 +159,44 @@ def _placed(images: Tensor, begins: Shape, apart: int, shape: Shape) -> Tensor:
         low = max(begin, 0)
         high = max(shape[axis] - begin - spaced, 0)
         options = {"low": low, "high": high, "interior": apart - 1}
-        static = {name: _at(axis, value, 0) for name, value in options.items()}
+        static = {name: _at(axis, value) for name, value in options.items()}
         images = pad(images, **static)
         first = max(-begin, 0)
         stop = list(images.shape)
         stop[axis] = first + shape[axis]
-        images = slice_(images, start=_at(axis, first, 0), stop=tuple(stop), step=(1,) * 4)
+        images = slice_(images, start=_at(axis, first), stop=tuple(stop), step=(1,) * 4)
     return images
 
 
-def _at(axis: int, value: int, other: int) -> Shape:
-    """A number for each axis of images."""
-    return tuple(value if each == axis else other for each in range(IMAGE_AXES))
+def _at(axis: int, value: int) -> Shape:
+    """A number for one axis of images, and 0 for the others."""
+    return tuple(value if each == axis else 0 for each in range(IMAGES_NDIM))
 
 
 SPREAD_OUT: Matrix = ((1.0, 0.0, -1.0), (0.5, 1.0, 0.25))
 """A matrix for samples."""
 
 
+_SAMPLE: dict[str, Any] = {
+    "matrix": SPREAD_OUT,
+    "grid": (3, 2),
+    "step": 1,
+    "together": 1,
+    "apart": 1,
+    "phases": 1,
+    "start": 0,
+}
+
+
 def _to_tiles_samples() -> Iterable[Sample]:
     images = sample_numbers((2, 5, 4, 3))
-    common: dict[str, Any] = {"matrix": SPREAD_OUT, "step": 1, "together": 1, "grid": (3, 2)}
-    yield Sample((images,), common)
-    yield Sample((images,), {**common, "step": 2, "together": 2, "grid": (2, 2)})
-    yield Sample((images,), {**common, "step": 3, "grid": (2, 1)})
-    yield Sample((images[:, :2, :1],), {**common, "step": 3, "together": 2, "grid": (1, 1)})
-    yield Sample((images,), {**common, "apart": 2, "phases": 2, "grid": (1, 2)})
-    yield Sample((images,), {**common, "phases": 2, "start": -1, "together": 2, "step": 2})
+    yield Sample((images,), _SAMPLE)
+    yield Sample((images,), {**_SAMPLE, "step": 2, "together": 2, "grid": (2, 2)})
+    yield Sample((images,), {**_SAMPLE, "step": 3, "grid": (2, 1)})
+    yield Sample((images[:, :2, :1],), {**_SAMPLE, "step": 3, "together": 2, "grid": (1, 1)})
+    yield Sample((images,), {**_SAMPLE, "apart": 2, "phases": 2, "grid": (1, 2)})
+    yield Sample((images,), {**_SAMPLE, "phases": 2, "start": -1, "together": 2, "step": 2})
 
-
-_SAMPLE: dict[str, Any] = {"matrix": SPREAD_OUT, "step": 1, "together": 1, "grid": (2, 2)}
 
 to_tiles: Primitive = Primitive(
     "to_tiles",
@@ -232,9 +241,9 @@ columns. What lies outside of an image is 0.
 
 
 def _infer_from_tiles(
-    operand: TensorType, *, matrix: Matrix, grid: Shape, apart: int = 1
+    operand: TensorType, *, matrix: Matrix, grid: Shape, apart: int
 ) -> TensorType:
-    _check("from_tiles", operand, 5 if apart > 1 else IMAGE_AXES, matrix, apart=apart)
+    _check("from_tiles", operand, 5 if apart > 1 else IMAGES_NDIM, matrix, apart=apart)
     parts, places, tiles, *phases, channels = operand.shape
     down, across = grid
     fits = places == len(matrix[0]) ** 2 and phases in ([], [apart**2])
@@ -247,7 +256,7 @@ def _infer_from_tiles(
     return TensorType((count, down * size, across * size, channels), operand.dtype)
 
 
-def _from_tiles(operand: np.ndarray, *, matrix: Matrix, grid: Shape, apart: int = 1) -> np.ndarray:
+def _from_tiles(operand: np.ndarray, *, matrix: Matrix, grid: Shape, apart: int) -> np.ndarray:
     parts, _, tiles = operand.shape[:3]
     channels = operand.shape[-1]
     rows = np.asarray(matrix, operand.dtype)
@@ -267,21 +276,26 @@ def _from_tiles_gradient(
     *,
     matrix: Matrix,
     grid: Shape,
-    apart: int = 1,
+    apart: int,
 ) -> Tensor:
     """Tiles of the gradient."""
     together = operand.shape[2] // math.prod(grid)
     back, step = transposed_matrix(matrix), len(matrix)
-    how = {"step": step, "together": together, "apart": apart, "phases": apart}
+    how = {"step": step, "together": together, "apart": apart, "phases": apart, "start": 0}
     return to_tiles(output_grad, matrix=back, grid=grid, **how)
 
 
 def _from_tiles_samples() -> Iterable[Sample]:
     back = transposed_matrix(SPREAD_OUT)
-    yield Sample((sample_numbers((2, 4, 6, 3)),), {"matrix": back, "grid": (2, 3)})
-    yield Sample((sample_numbers((1, 4, 6, 2)),), {"matrix": back, "grid": (3, 1)})
-    yield Sample((sample_numbers((2, 9, 2, 2)),), {"matrix": SPREAD_OUT, "grid": (1, 1)})
-    yield Sample((sample_numbers((2, 4, 2, 4, 3)),), {"matrix": back, "grid": (1, 2), "apart": 2})
+    options: list[tuple[Shape, Matrix, Shape, int]] = [
+        ((2, 4, 6, 3), back, (2, 3), 1),
+        ((1, 4, 6, 2), back, (3, 1), 1),
+        ((2, 9, 2, 2), SPREAD_OUT, (1, 1), 1),
+        ((2, 4, 2, 4, 3), back, (1, 2), 2),
+    ]
+    for shape, matrix, grid, apart in options:
+        static = {"matrix": matrix, "grid": grid, "apart": apart}
+        yield Sample((sample_numbers(shape),), static)
 
 
 from_tiles: Primitive = Primitive(
@@ -295,7 +309,7 @@ from_tiles: Primitive = Primitive(
             (TensorType((2, 4, 6, 1), float32),),
             "from_tiles: the operand (2, 4, 6, 1) does not hold images of 2 times 2 tiles with 2 "
             "times 2 places.",
-            {"matrix": transposed_matrix(SPREAD_OUT), "grid": (2, 2)},
+            {"matrix": transposed_matrix(SPREAD_OUT), "grid": (2, 2), "apart": 1},
         ),
     ],
 )

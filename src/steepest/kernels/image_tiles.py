@@ -13,7 +13,7 @@ from steepest.kernels.layout import Layout
 from steepest.kernels.nest import MapNest, Nest, Store
 from steepest.kernels.reading import Reader
 from steepest.ops.elementwise.arithmetic import add, multiply, negative, subtract
-from steepest.ops.tiles import Matrix
+from steepest.ops.image_tiles import Matrix
 
 Square = list[list[Expression]]
 
@@ -24,7 +24,7 @@ def to_tiles_nests(node: Node, reader: Reader, layout: Layout) -> list[Nest]:
     Where tiles reach beyond an image, there is one nest for each pair of phases, so that each loop
     comes to the end of the image at a turn of its own.
     """
-    phases = node.static.get("phases", 1)
+    phases = node.static["phases"]
     if phases == 1 or _stays_inside(node):
         return [_to_tiles(node, reader, layout, _Phases(phases))]
     pairs = itertools.product(range(phases), range(phases))
@@ -34,8 +34,8 @@ def to_tiles_nests(node: Node, reader: Reader, layout: Layout) -> list[Nest]:
 def _stays_inside(node: Node) -> bool:
     """Whether no tile of any phase reaches beyond an image."""
     static = node.static
-    apart, start = static.get("apart", 1), static.get("start", 0)
-    size, last_phase = len(static["matrix"][0]), static.get("phases", 1) - 1
+    apart, start = static["apart"], static["start"]
+    size, last_phase = len(static["matrix"][0]), static["phases"] - 1
     lasts = [((tiles - 1) * static["step"] + size - 1) * apart for tiles in static["grid"]]
     lengths = node.operands[0].tensor_type.shape[1:3]
     inside = (last + start + last_phase < end for last, end in zip(lasts, lengths, strict=True))
@@ -45,7 +45,7 @@ def _stays_inside(node: Node) -> bool:
 def _to_tiles(node: Node, reader: Reader, layout: Layout, phases: _Phases) -> Nest:
     operand, static = node.operands[0], node.static
     matrix, step, grid = static["matrix"], static["step"], static["grid"]
-    apart, start = static.get("apart", 1), static.get("start", 0)
+    apart, start = static["apart"], static["start"]
     _, height, width, channels = operand.tensor_type.shape
     turns = _Turns(node.tensor_type.shape[0], static["together"], grid, phases, channels)
 
@@ -72,7 +72,7 @@ def _to_tiles(node: Node, reader: Reader, layout: Layout, phases: _Phases) -> Ne
 def from_tiles_nest(node: Node, reader: Reader) -> Nest:
     """For each tile and channel: read all places, write the numbers of the tile."""
     operand, static = node.operands[0], node.static
-    matrix, grid, apart = static["matrix"], static["grid"], static.get("apart", 1)
+    matrix, grid, apart = static["matrix"], static["grid"], static["apart"]
     parts, _, tiles = operand.tensor_type.shape[:3]
     phases, together = _Phases(apart), tiles // math.prod(grid)
     turns = _Turns(parts, together, grid, phases, operand.tensor_type.shape[-1])

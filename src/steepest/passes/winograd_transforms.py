@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from steepest.ops.tiles import Matrix
+from steepest.ops.image_tiles import Matrix
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
