@@ -3,8 +3,8 @@
 Every model sees the same rows: random splits, 80 % to train on and 20 % to test on. What a model
 needs for early stopping it takes from the training part.
 
-    python -m benchmarks.tables [--splits 5] [--tables ames,spam] [--models steepest,mlp]
-                                [--threads 2] [--json FILE]
+    python -m benchmarks.tables [--splits 5] [--trainings 1] [--tables ames,spam]
+                                [--models steepest,mlp] [--threads 2] [--json FILE]
 
 A model whose package is not installed is skipped with a line that says so.
 """
@@ -20,6 +20,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Result:
-    """The scores of one model on one split of one table."""
+    """The scores of one training of one model on one split of one table."""
 
     table: str
     model: str
-    seed: int
+    split: int
+    training: int
     seconds: float
     scores: dict[str, float]
 
@@ -218,9 +220,13 @@ def score(train: Table, target: np.ndarray, predicted: np.ndarray) -> dict[str, 
     }
 
 
-def run_split(model: Model, table: Table, seed: int) -> Result:
-    """Train ``model`` on split ``seed`` of ``table`` and score it on the test part."""
-    train_rows, test_rows = table.split(seed)
+def run_split(model: Model, table: Table, split: int, training: int) -> Result:
+    """Train ``model`` on split ``split`` of ``table`` and score it on the test part.
+
+    The seed of training ``0`` is the split's number; each further training has one of its own.
+    """
+    train_rows, test_rows = table.split(split)
+    seed = split + 1000 * training
     train = table.take(train_rows)
     test = table.take(test_rows)
     start = time.perf_counter()
@@ -228,11 +234,12 @@ def run_split(model: Model, table: Table, seed: int) -> Result:
         warnings.simplefilter("ignore")  # peers warn of iterations, versions, unknown categories
         predicted = model.predict(train, test.features, seed)
     seconds = time.perf_counter() - start
-    return Result(table.name, model.name, seed, seconds, score(train, test.target, predicted))
+    scores = score(train, test.target, predicted)
+    return Result(table.name, model.name, split, training, seconds, scores)
 
 
 def summarize(results: list[Result], models: list[Model]) -> str:
-    """One Markdown table per data set: mean and standard deviation over the splits."""
+    """One Markdown table per data set: mean over everything, standard deviation over the splits."""
     lines: list[str] = []
     for name in dict.fromkeys(result.table for result in results):
         of_table = [result for result in results if result.table == name]
@@ -242,14 +249,16 @@ def summarize(results: list[Result], models: list[Model]) -> str:
         for model in models:
             own = [result for result in of_table if result.model == model.name]
             if own:
-                cells = [_mean_and_deviation([r.scores[key] for r in own]) for key in columns]
+                cells = [_mean_and_deviation(own, key) for key in columns]
                 seconds = np.mean([result.seconds for result in own])
                 lines.append(f"| {model.label} | {' | '.join(cells)} | {seconds:.1f} |")
     return "\n".join(lines)
 
 
-def _mean_and_deviation(values: list[float]) -> str:
-    return f"{np.mean(values):.4f} ± {np.std(values):.4f}"
+def _mean_and_deviation(results: list[Result], key: str) -> str:
+    splits = dict.fromkeys(result.split for result in results)
+    means = [np.mean([r.scores[key] for r in results if r.split == split]) for split in splits]
+    return f"{np.mean(means):.4f} ± {np.std(means):.4f}"
 
 
 def installed_models(names: list[str]) -> list[Model]:
@@ -268,6 +277,7 @@ def installed_models(names: list[str]) -> list[Model]:
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.tables", description=__doc__.split("\n")[0])
     parser.add_argument("--splits", type=int, default=5, help="random splits per table")
+    parser.add_argument("--trainings", type=int, default=1, help="per split, each with its seed")
     parser.add_argument("--tables", default="", help=f"of {','.join(TABLES)}; default all")
     names = ",".join(model.name for model in MODELS)
     parser.add_argument("--models", default="", help=f"of {names}; default all")
@@ -294,12 +304,12 @@ def main(arguments: list[str]) -> int:
             print(f"skipped: table {name}: {error}")
             continue
         for model in models:
-            for seed in range(options.splits):
-                result = run_split(model, table, seed)
+            for split, training in product(range(options.splits), range(options.trainings)):
+                result = run_split(model, table, split, training)
                 results.append(result)
                 scores = ", ".join(f"{key} {value:.4f}" for key, value in result.scores.items())
                 print(
-                    f"{name} split {seed}: {model.name}: {scores} ({result.seconds:.1f} s)",
+                    f"{name} split {split}: {model.name}: {scores} ({result.seconds:.1f} s)",
                     flush=True,
                 )
             if options.json:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from native.test_native_programs import Training, assert_same_bits
@@ -42,3 +43,27 @@ def test_the_benchmark_of_load(capsys: pytest.CaptureFixture[str]) -> None:
     assert over > 0.1
     assert line.startswith("| tabular |")
     assert line.rstrip().endswith(f"| {over:.2f} |")
+
+
+END_WITH_WORKERS_AWAKE = """
+import numpy as np
+import steepest as st
+from steepest.runtime.threads import PATIENCE_AT, teams
+
+squares = st.compile(lambda x: (x @ x).sum(), back_end="native")
+x = st.asarray(np.ones((256, 256), dtype=np.float32))
+squares(x)
+(team,) = teams._of_size.values()
+team._words[PATIENCE_AT] = 2**60
+print(float(squares(x)))
+"""
+
+
+@pytest.mark.parametrize("runs", [1, 2], ids=["compiled", "from the cache"])
+def test_a_process_ends_while_workers_still_spin(tmp_path: Path, runs: int) -> None:
+    """They spin in machine code, which must stay where it is until the very end."""
+    settings = {**os.environ, "STEEPEST_CACHE": str(tmp_path), "STEEPEST_THREADS": "2"}
+    program = [sys.executable, "-c", END_WITH_WORKERS_AWAKE]
+    for _ in range(runs):
+        ended = subprocess.run(program, env=settings, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stdout) == (0, "16777216.0\n"), ended.stderr

@@ -420,6 +420,13 @@ class PressCtrlC(Callback):
 
 
 class TestInterrupt:
+    @pytest.fixture(autouse=True)
+    def as_in_the_foreground(self):
+        """A test run that was started in the background has inherited that Ctrl-C is ignored."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     def test_stops_after_the_batch_and_keeps_the_work(self):
         x, y = data()
         trainer = make_trainer()

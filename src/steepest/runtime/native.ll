@@ -14,10 +14,11 @@
 ;
 ; Waiting costs little on an idle machine and gives way on a busy one: a thread spins for about a
 ; microsecond, then offers the processor to others; when others took it, or after `limit`
-; nanoseconds, it sleeps until it is woken. Who takes an offered processor keeps it for milliseconds,
-; but a sleeper is woken at once: so the waits after that are spent asleep, with no offer before. They
-; are few after one hiccup, which an idle machine has too, and four times as many each time that the
-; next offer is taken as well, up to a thousand; an offer that nobody takes halves them.
+; nanoseconds, it sleeps until it is woken. Who takes an offered processor keeps it for milliseconds:
+; so the waits after that make no offer. They spin for `linger` nanoseconds, which is longer than
+; another thread's part takes to end, unless that thread has lost its own processor; then they sleep.
+; Such waits are few after one hiccup, which an idle machine has too, and four times as many each time
+; that the next offer is taken as well, up to a thousand; an offer that nobody takes halves them.
 ;
 ; A file beside this one brings @pause, @futex, @begin_arithmetic and @end_arithmetic for a machine.
 
@@ -39,7 +40,7 @@ entry:
   ret i64 %all
 }
 
-define internal i64 @await(ptr %team, ptr %word, i64 %seen, ptr %sleepers, i64 %limit) nounwind {
+define internal i64 @await(ptr %team, ptr %word, i64 %seen, ptr %sleepers, i64 %limit, i64 %linger) nounwind {
 entry:
   %patience_at = getelementptr i64, ptr %team, i64 43
   %patience = load i64, ptr %patience_at, align 8
@@ -66,7 +67,18 @@ count:
   ; threads may count at the same time: it matters little how often
   %fewer = sub i64 %left, 1
   store atomic i64 %fewer, ptr %crowded_at monotonic, align 8
-  br label %sleep
+  %lingering = call i64 @now()
+  br label %stay
+stay:
+  call void @pause()
+  %late = load atomic i64, ptr %word acquire, align 8
+  %changed1 = icmp ne i64 %late, %seen
+  br i1 %changed1, label %done, label %clock
+clock:
+  %present = call i64 @now()
+  %stayed = sub i64 %present, %lingering
+  %stays = icmp ult i64 %stayed, %linger
+  br i1 %stays, label %stay, label %sleep
 offer:
   %begun = call i64 @now()
   br label %yield
@@ -109,7 +121,7 @@ sleep:
   %changed3 = icmp ne i64 %third, %seen
   br i1 %changed3, label %done, label %sleep
 done:
-  %found = phi i64 [ %first, %spin ], [ %second, %forgive ], [ %third, %sleep ]
+  %found = phi i64 [ %first, %spin ], [ %late, %stay ], [ %second, %forgive ], [ %third, %sleep ]
   ret i64 %found
 }
 
@@ -146,7 +158,7 @@ release:
   call void @announce(ptr %phase_at, ptr %sleepers_at)
   br label %done
 wait:
-  %ignored = call i64 @await(ptr %team, ptr %phase_at, i64 %phase, ptr %sleepers_at, i64 1000000)
+  %ignored = call i64 @await(ptr %team, ptr %phase_at, i64 %phase, ptr %sleepers_at, i64 1000000, i64 100000)
   br label %done
 done:
   ret void
@@ -162,7 +174,7 @@ entry:
   br label %idle
 idle:
   %seen = phi i64 [ 0, %entry ], [ %generation, %do ]
-  %generation = call i64 @await(ptr %team, ptr %team, i64 %seen, ptr %idle_at, i64 500000)
+  %generation = call i64 @await(ptr %team, ptr %team, i64 %seen, ptr %idle_at, i64 500000, i64 0)
   %function = load ptr, ptr %function_at, align 8
   %stop = icmp eq ptr %function, null
   br i1 %stop, label %leave, label %do

@@ -47,8 +47,17 @@ THREADS, PATIENCE_AT, GONE = 42, 43, 48
 
 @lru_cache(maxsize=1)
 def native() -> Code:
-    """The compiled meeting point and worker loop. It is never freed: workers run in it."""
-    return native_for(host())
+    """The compiled meeting point and worker loop, never freed.
+
+    Workers run in it as long as the process lives, even while the interpreter ends.
+    """
+    code = native_for(host())
+    _keep_forever(code)
+    return code
+
+
+def _keep_forever(thing: object) -> None:
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def native_for(machine: Machine) -> Code:
@@ -94,7 +103,7 @@ class Team:
         self.threads = threads
         self._memory = np.zeros(WORDS + LINE // 8, dtype=np.int64)
         # Workers use this memory as long as they live, which may be as long as the process does.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))
+        _keep_forever(self._memory)
         start = -address_of(self._memory) % LINE // 8
         self._words = self._memory[start : start + WORDS]
         self._address = address_of(self._words)
@@ -102,7 +111,7 @@ class Team:
         self._words[PATIENCE_AT] = 0 if threads > available_processors() else PATIENCE
         self._run = native().function("steepest_run", RUN)
         self._places = (ctypes.c_int64 * (2 * threads))()
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._places))
+        _keep_forever(self._places)
         self._started = 0
         self._start()
 
