@@ -10,7 +10,8 @@ class Tuning:
     """Where a program stops being worth dividing.
 
     Attributes:
-        small_program: nanoseconds of work below which one thread runs the whole program.
+        small_program: nanoseconds of work below which one thread runs the whole program: two gain
+            nothing yet, for they wait for each other.
         small_group: nanoseconds of work below which one thread runs a whole group of nests.
         block_bytes: how much the rows may write that pass through a group's nests together, so
             that the next nest finds them in cache.
@@ -25,7 +26,7 @@ class Tuning:
         guard_bytes: memory left between buffers, which no program may touch: for tests.
     """
 
-    small_program: float = 20_000.0
+    small_program: float = 40_000.0
     small_group: float = 2_000.0
     block_bytes: int = 262_144
     panel_bytes: int = 524_288
