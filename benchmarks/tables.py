@@ -3,8 +3,9 @@
 Every model sees the same rows: random splits, 80 % to train on and 20 % to test on. What a model
 needs for early stopping it takes from the training part.
 
-    python -m benchmarks.tables [--splits 5] [--trainings 1] [--tables ames,spam]
-                                [--models steepest,mlp] [--threads 2] [--json FILE]
+    python -m benchmarks.tables [--splits 5] [--first-split 0] [--trainings 1]
+                                [--tables ames,spam] [--models steepest,mlp]
+                                [--threads 2] [--json FILE]
 
 A model whose package is not installed is skipped with a line that says so.
 """
@@ -277,6 +278,7 @@ def installed_models(names: list[str]) -> list[Model]:
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.tables", description=__doc__.split("\n")[0])
     parser.add_argument("--splits", type=int, default=5, help="random splits per table")
+    parser.add_argument("--first-split", type=int, default=0, help="splits are numbered from here")
     parser.add_argument("--trainings", type=int, default=1, help="per split, each with its seed")
     parser.add_argument("--tables", default="", help=f"of {','.join(TABLES)}; default all")
     names = ",".join(model.name for model in MODELS)
@@ -296,6 +298,7 @@ def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     limit_threads(options.threads)
     models = installed_models([name for name in options.models.split(",") if name])
+    splits = range(options.first_split, options.first_split + options.splits)
     results: list[Result] = []
     for name in options.tables.split(",") if options.tables else TABLES:
         try:
@@ -304,7 +307,7 @@ def main(arguments: list[str]) -> int:
             print(f"skipped: table {name}: {error}")
             continue
         for model in models:
-            for split, training in product(range(options.splits), range(options.trainings)):
+            for split, training in product(splits, range(options.trainings)):
                 result = run_split(model, table, split, training)
                 results.append(result)
                 scores = ", ".join(f"{key} {value:.4f}" for key, value in result.scores.items())

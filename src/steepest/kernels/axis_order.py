@@ -34,7 +34,7 @@ REDUCTIONS = (
 )
 POSITIONS = (reduction.argmax, reduction.argmin)
 WIDE_ROWS = 16
-WIDE_RATIO = 3
+WIDE_RATIO = 2
 """A batch of a multiple of so many rows, and at most this share of a layer's width, lies turned."""
 IMAGE_AXES = 3
 """What has fewer axes has no positions with channels."""

@@ -228,8 +228,11 @@ def _most_repeated(node: Node, user: Node) -> int:
 
 
 def _is_scattered(node: Node) -> bool:
-    """Whether a transpose is read faster from a copy: its neighbours lie apart in a contraction."""
-    if node.op is not movement.transpose or node.operands[0].op is not contraction.contract:
+    """Whether a transpose is read faster from a copy: its neighbours lie apart where it is read."""
+    if node.op is not movement.transpose:
+        return False
+    source = node.operands[0]
+    if not source.is_input and source.op is not contraction.contract:
         return False
     return node.tensor_type.size >= SCATTERED_SIZE and steps_of(node)[-1] != 1
 
