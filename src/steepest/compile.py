@@ -32,7 +32,7 @@ from steepest.graph.verify import verify
 from steepest.options import options
 from steepest.passes import PASSES
 from steepest.passes.winograd import winograd
-from steepest.trace.containers import Structure, flatten, unflatten
+from steepest.trace.containers import LEAF, Structure, flatten, flatten_call, unflatten
 from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
 from steepest.trace.state import state
@@ -100,6 +100,7 @@ class Compiled(Generic[Parameters, Result]):
         self._back_end = back_end
         self._programs: OrderedDict[Program, Any] = OrderedDict()
         self._by_key: dict[Any, list[Program]] = {}
+        self._latest: tuple[Any, Program] | None = None
         self._lock = threading.Lock()
         self._warned = False
 
@@ -155,6 +156,16 @@ class Compiled(Generic[Parameters, Result]):
     def _find(self, call: Call) -> Program:
         """Return a program that fits the call, tracing one if there is none."""
         key = call.key()
+        latest = self._latest
+        if latest is not None and latest[0] == key:
+            program = latest[1]
+            if program.traced.difference(call.tensors) is None:
+                return program
+        program = self._find_or_trace(key, call)
+        self._latest = (key, program)
+        return program
+
+    def _find_or_trace(self, key: Any, call: Call) -> Program:
         reason = None
         for program in tuple(self._by_key.get(key, ())):
             reason = program.traced.difference(call.tensors)
@@ -186,7 +197,7 @@ class Compiled(Generic[Parameters, Result]):
                 f"types, the last time because {reason}. What changes from call to call belongs "
                 f"in a tensor that the function assigns to, or outside of the function.",
                 RetraceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _trace(self, call: Call) -> Program:
@@ -208,7 +219,7 @@ class Call:
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
         self.args = args
         self.kwargs = kwargs
-        leaves, self._structure = flatten((args, kwargs))
+        leaves, self._structure = flatten_call(args, kwargs)
         self._leaves = [as_value(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         self.tensors = [leaf for leaf in self._leaves if isinstance(leaf, Value)]
 
@@ -219,15 +230,15 @@ class Call:
 
     def key(self) -> tuple[Any, ...]:
         """What two calls must share to be served by one program."""
-        parts = tuple(
+        parts = [
             (leaf._type, leaf._requires_grad, leaf._record is None)
             if isinstance(leaf, Value)
             else _static(leaf)
             for leaf in self._leaves
-        )
+        ]
         first: dict[int, int] = {}
-        same = tuple(first.setdefault(id(each), n) for n, each in enumerate(self.tensors))
-        return (self._structure, state.gradients_enabled, parts, same)
+        same = [first.setdefault(id(each), n) for n, each in enumerate(self.tensors)]
+        return (self._structure, state.gradients_enabled, tuple(parts), tuple(same))
 
     def rebuild(self, stand_ins: Sequence[Value]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with `stand_ins` in the place of the tensors."""
@@ -263,6 +274,7 @@ class Program:
         self.traced = traced
         self._structure = structure
         self._leaves = [TENSOR if isinstance(leaf, Value) else leaf for leaf in leaves]
+        self._is_tensor = structure == LEAF and self._leaves == [TENSOR]
         self._stages: list[tuple[str, Graph]] = [("trace", verify(traced.graph, after="trace"))]
         graph = traced.graph
         for run in PASSES:
@@ -274,6 +286,11 @@ class Program:
             self._stages.append((run.__name__, graph))
         self._executable = back_end(graph)
         self._has_settled = False
+        first, end = traced.result_count, traced.result_count + len(traced.assigned)
+        self._output_types = [
+            None if first <= position < end else node.type
+            for position, node in enumerate(traced.graph.outputs)
+        ]
         # A gradient taken later needs the old state, unless it would be refused for its change.
         updated = {held for _, held in traced.graph.updates}
         self._may_overwrite = not traced.tracked or bool(traced.sources & updated)
@@ -302,19 +319,20 @@ class Program:
         held = None if self._may_overwrite else list(before)
         arrays = self._executable(before)
         del held
-        state_end = traced.result_count + len(traced.assigned)
-        new_state = arrays[traced.result_count : state_end]
         # New state goes into tensors that are there already, so it needs none of its own.
         outputs: list[Any] = [
-            None
-            if traced.result_count <= position < state_end
-            else Value._from_storage(array, node.type)
-            for position, (array, node) in enumerate(zip(arrays, traced.graph.outputs, strict=True))
+            None if value_type is None else Value._from_storage(array, value_type)
+            for array, value_type in zip(arrays, self._output_types, strict=True)
         ]
-        if state.gradients_enabled and any(source._requires_grad for source in sources):
+        if traced.tracked and state.gradients_enabled and any(s._requires_grad for s in sources):
             outputs = differentiable(traced, sources, outputs)
-        take_over(traced.assigned, new_state)
-        traced.finish_gradients(arguments, outputs[state_end:])
+        state_end = traced.result_count + len(traced.assigned)
+        if traced.assigned:
+            take_over(traced.assigned, arrays[traced.result_count : state_end])
+        if traced.sets_gradients:
+            traced.finish_gradients(arguments, outputs[state_end:])
+        if self._is_tensor:
+            return outputs[0]
         remaining = iter(outputs)
         leaves = [next(remaining) if leaf is TENSOR else leaf for leaf in self._leaves]
         return unflatten(self._structure, leaves)
@@ -324,9 +342,11 @@ class Program:
 
         The executable would copy it, too, but all of it before any of the old numbers are let go.
         """
+        if self._has_settled:
+            return
         owned = getattr(self._executable, "owned", None)
         is_trial = state.first_run is not None or state.second_run is not None
-        if self._has_settled or owned is None or is_trial or not self._may_overwrite:
+        if owned is None or is_trial or not self._may_overwrite:
             return
         for number, source in enumerate(sources):
             if source._array is not None:

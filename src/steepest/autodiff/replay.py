@@ -25,8 +25,6 @@ def differentiable(
 
     The reverse pass replays the traced graph, so it costs one more forward pass.
     """
-    if not traced.tracked:
-        return list(outputs)
 
     def find(
         output_grads: OutputGrads, _: Sequence[Value], operands: Sequence[Value]

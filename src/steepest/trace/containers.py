@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from steepest.errors import ArgumentError
 from steepest.graph.dtypes import DType
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """The shape of a nested container: its kind, keys and parts; a leaf has kind `None`."""
 
     kind: type | None
@@ -33,19 +33,43 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return leaves, structure
 
 
+def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Structure]:
+    """The same as `flatten((args, kwargs))`, sooner where no argument is a container."""
+    if kwargs or any(map(_parted, map(type, args))):
+        return flatten((args, kwargs))
+    return list(args), _plain_call(len(args))
+
+
+@lru_cache(maxsize=64)
+def _plain_call(count: int) -> Structure:
+    return flatten(((None,) * count, {}))[1]
+
+
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
-    kind = type(tree)
-    if isinstance(tree, tuple | list):
-        return Structure(kind, (), tuple(_flatten(part, leaves) for part in tree))
-    if isinstance(tree, dict):
-        parts = tuple(_flatten(part, leaves) for part in tree.values())
-        return Structure(kind, tuple(tree), parts)
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type | DType):
-        names = tuple(field.name for field in dataclasses.fields(tree))
-        parts = tuple(_flatten(getattr(tree, name), leaves) for name in names)
-        return Structure(kind, names, parts)
-    leaves.append(tree)
-    return LEAF
+    kind: Any = type(tree)
+    parted = _parted(kind)
+    if parted is None:
+        leaves.append(tree)
+        return LEAF
+    keys, parts = parted(tree)
+    return Structure(kind, keys, tuple([_flatten(part, leaves) for part in parts]))
+
+
+Parts = tuple[tuple[Any, ...], Sequence[Any]]
+"""The keys of a container, and what it holds."""
+
+
+@lru_cache(maxsize=1024)
+def _parted(kind: type) -> Callable[[Any], Parts] | None:
+    """How to take a container of a kind apart; `None` for leaves."""
+    if issubclass(kind, tuple | list):
+        return lambda tree: ((), tree)
+    if issubclass(kind, dict):
+        return lambda tree: (tuple(tree), tuple(tree.values()))
+    if not dataclasses.is_dataclass(kind) or issubclass(kind, type | DType):
+        return None
+    names = tuple(field.name for field in dataclasses.fields(kind))
+    return lambda tree: (names, [getattr(tree, name) for name in names])
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:

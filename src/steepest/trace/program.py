@@ -29,6 +29,7 @@ class TracedProgram:
         paths: for each node of the graph (by identity), through which operands gradients flow.
         tracked: the numbers of the outputs that require a gradient.
         sources: the numbers of the inputs to which gradients flow back from those.
+        sets_gradients: whether a run changes the `.grad` of a tensor.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class TracedProgram:
         self._entry_gradients = entry_gradients
         places = [*gradients_in, *gradients_out, *gradients_cleared, *gradients_consumed]
         places += [*captured, *(place for place, _ in entry_gradients)]
+        self.sets_gradients = bool(gradients_out or gradients_cleared or gradients_consumed)
         self._outside = {id(place) for place in places if isinstance(place, Value)}
 
     def difference(self, arguments: Sequence[Value]) -> str | None:

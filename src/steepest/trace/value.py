@@ -341,6 +341,9 @@ def stored_numbers(values: Sequence[Value]) -> list[Any]:
     """The stored numbers of each tensor; one that has none raises TraceError."""
     if state.trace is None and state.first_run is None and state.second_run is None:
         arrays = [value._array for value in values]
-        if all(array is not None for array in arrays):
+        for array in arrays:
+            if array is None:
+                break
+        else:
             return arrays
     return [value._stored() for value in values]
