@@ -83,9 +83,14 @@ def test_training_is_the_evaluators_and_the_same_on_any_number_of_threads(batch:
 
 
 @pytest.mark.parametrize("form", ["nn", "nt", "tn", "tt"])
-def test_large_products_of_inputs_with_crowded_columns(form: str) -> None:
+@pytest.mark.parametrize(("rows", "summed", "columns"), [(512, 512, 512), (270, 1030, 300)])
+def test_large_products_of_inputs_with_crowded_or_long_columns(
+    form: str, rows: int, summed: int, columns: int
+) -> None:
     random = np.random.default_rng(3)
-    left, right = random.normal(size=(2, 512, 512)).astype("float32")
+    left = random.normal(size=(rows, summed)[:: -1 if form[0] == "t" else 1]).astype("float32")
+    right = random.normal(size=(summed, columns)[:: -1 if form[1] == "t" else 1])
+    right = right.astype("float32")
 
     def product(x: st.Tensor, y: st.Tensor) -> st.Tensor:
         return (x.T if form[0] == "t" else x) @ (y.T if form[1] == "t" else y)
@@ -93,5 +98,15 @@ def test_large_products_of_inputs_with_crowded_columns(form: str) -> None:
     exact = (left.T if form[0] == "t" else left).astype("float64") @ (
         right.T if form[1] == "t" else right
     )
-    found = Compiled(product, lambda graph: NativeExecutable(graph, threads=2))(left, right)
-    np.testing.assert_allclose(np.asarray(found), exact, atol=2e-4)
+    run = Compiled(product, lambda graph: NativeExecutable(graph, threads=2))
+    np.testing.assert_allclose(np.asarray(run(left, right)), exact, atol=4e-4)
+    (program,) = run._programs
+    groups = program._executable.schedule().groups  # type: ignore[attr-defined]
+    nests = [each for group in groups for each in group.nests]
+    (contraction,) = (each for each in nests if isinstance(each, ContractNest))
+    reduced = contraction.reduced[0]
+    if summed > 1024:
+        assert abs(contraction.broadcast.place.step(reduced)) == 1
+    copies = len(nests) - 1
+    crowded = summed == 512
+    assert copies == (form[0] == "t") + (crowded or form[1] == "t")

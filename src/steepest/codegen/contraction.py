@@ -29,8 +29,8 @@ HALF_LANES = 8
 """Vectors are not made smaller than this for short loops."""
 SPARE_REGISTERS = 5
 """Vector registers that a tile of many rows leaves free."""
-FETCH_TURNS = 8
-"""Turns of the reduced loop between asking for numbers and using them: about 200 cycles."""
+FETCH_TURNS = 24
+"""Turns of the reduced loop between asking for numbers and using them: about 600 cycles."""
 FAR_BYTES = 512
 """Neighbours of a reduced loop that lie so far apart are asked for ahead."""
 

@@ -257,31 +257,50 @@ def wants_contiguous(node: Node, side: int, letter: str) -> bool:
     return any(size > 1 for each, size in sizes_of(node).items() if each not in own)
 
 
-CROWDED_STEP = 2048
+CROWDED_STEP = 1024
 LEAST_TURNS = 256
 """A copy pays where at least so many numbers are summed, for at least so many columns or rows."""
+LONG_COLUMN = 1024
+"""Columns of so many numbers are turned into rows: each tile would read as many cache lines."""
 
 
 def uncrowded(graph: Graph) -> Graph:
-    """Copy the inputs that large contractions read down crowded columns.
+    """Copy the inputs that large contractions read down crowded or long columns.
 
-    Neighbours in a column that lie a multiple of 2,048 bytes apart share few sets of a cache.
+    Neighbours in a column that lie a multiple of 1,024 bytes apart share few sets of a cache.
     Results of nests get padding between their rows (see `layout.py`); an input lies as its owner
-    has it.
+    has it. Where single numbers are read down a long column, the copy has rows instead.
     """
     copies: dict[int, Node] = {}
+    turned: dict[tuple[int, tuple[int, ...]], Node] = {}
+
+    def rows_of(node: Node, side: int) -> Node:
+        """The contraction with an operand turned: what is summed lies in its rows."""
+        *terms, output = parse_spec(node.static["spec"])
+        values, own = list(node.operands), terms[side]
+        order = (1, 0) if own[1] in output else (0, 1)
+        key = (id(values[side]), order)
+        if key not in turned:
+            turned[key] = _copied(_transposed(values[side], order))
+        values[side] = turned[key]
+        terms[side] = "".join(own[n] for n in order)
+        spec = f"{terms[0]},{terms[1]}->{output}"
+        return Node(node.op, tuple(values), {"spec": spec}, node.type, node.origin)
 
     def copy_of(node: Node) -> Node:
         if node.op is movement.transpose:
             return _transposed(copy_of(node.operands[0]), node.static["axes"])
         if id(node) not in copies:
-            copies[id(node)] = _transposed(node, tuple(range(node.tensor_type.ndim)))
+            copies[id(node)] = _copied(node)
         return copies[id(node)]
 
     def rewrite(node: Node, operands: tuple[Node, ...]) -> Node:
         node = keep(node, operands)
         if node.op is not contraction.contract or not node.tensor_type.dtype.is_floating:
             return node
+        for side in (0, 1):
+            if _has_long_columns(node, side):
+                node = rows_of(node, side)
         values = [
             copy_of(each) if _is_crowded(node, side) else each
             for side, each in enumerate(node.operands)
@@ -293,25 +312,44 @@ def uncrowded(graph: Graph) -> Graph:
 
 def _is_crowded(node: Node, side: int) -> bool:
     """Whether a large contraction reads an input of two axes down its columns, to sum them."""
+    step = _column_step(node, side)
+    return step is not None and step % CROWDED_STEP == 0
+
+
+def _has_long_columns(node: Node, side: int) -> bool:
+    """Whether a contraction reads single numbers of an input down its long columns."""
+    *terms, output = parse_spec(node.static["spec"])
+    letter, step = vector_letter(node, output), _column_step(node, side)
+    if letter is None or step is None or letter in terms[side]:
+        return False
+    (summed,) = (each for each in terms[side] if each not in output)
+    return step > node.tensor_type.dtype.itemsize and sizes_of(node)[summed] >= LONG_COLUMN
+
+
+def _column_step(node: Node, side: int) -> int | None:
+    """How many bytes lie between what a large contraction sums of an input with two axes.
+
+    `None` for other operands, small sums, and what a copy of will be read in vectors.
+    """
     *terms, output = parse_spec(node.static["spec"])
     own, other, operand = terms[side], terms[1 - side], node.operands[side]
     base = operand
     while base.op is movement.transpose:
         base = base.operands[0]
     if not base.is_input or len(own) != 2 or len(other) != 2:
-        return False
+        return None
     letter = vector_letter(node, output)
     if letter is None or wants_contiguous(node, side, letter):
-        return False
+        return None
     sizes = sizes_of(node)
     steps = dict(zip(own, steps_of(operand), strict=True))
     summed = [each for each in own if each not in output]
     free = [each for each in other if each in output and each not in own]
-    return (
-        len(summed) == len(free) == 1
-        and steps[summed[0]] * base.tensor_type.dtype.itemsize % CROWDED_STEP == 0
-        and min(sizes[summed[0]], sizes[free[0]]) >= LEAST_TURNS
-    )
+    if not len(summed) == len(free) == 1:
+        return None
+    if min(sizes[summed[0]], sizes[free[0]]) < LEAST_TURNS:
+        return None
+    return steps[summed[0]] * base.tensor_type.dtype.itemsize
 
 
 def is_copy(node: Node) -> bool:
@@ -319,6 +357,10 @@ def is_copy(node: Node) -> bool:
     return node.op is movement.transpose and node.static["axes"] == tuple(
         range(node.tensor_type.ndim)
     )
+
+
+def _copied(node: Node) -> Node:
+    return _transposed(node, tuple(range(node.tensor_type.ndim)))
 
 
 def _transposed(node: Node, order: tuple[int, ...]) -> Node:
