@@ -29,8 +29,10 @@ HALF_LANES = 8
 """Vectors are not made smaller than this for short loops."""
 SPARE_REGISTERS = 5
 """Vector registers that a tile of many rows leaves free."""
-FETCH_TURNS = 24
-"""Turns of the reduced loop between asking for numbers and using them: about 600 cycles."""
+FETCH_TURNS = 8
+"""Turns of the reduced loop between asking for numbers and using them: about 200 cycles."""
+LONG_LOOP, LONG_FETCH_TURNS = 1280, 24
+"""A reduced loop of so many turns goes through more than near caches hold: it asks so far ahead."""
 FAR_BYTES = 512
 """Neighbours of a reduced loop that lie so far apart are asked for ahead."""
 
@@ -272,8 +274,9 @@ class Contraction:
         kind = ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32])
         function = self._intrinsic("llvm.prefetch.p0", kind)
         read, soon, data = (ir.Constant(INT32, each) for each in (0, 3, 1))
+        turns = LONG_FETCH_TURNS if innermost.extent >= LONG_LOOP else FETCH_TURNS
         for line in range(lines):
-            pointer = self._moved(base, step * FETCH_TURNS + line * self.lanes)
+            pointer = self._moved(base, step * turns + line * self.lanes)
             self.builder.call(function, [pointer, read, soon, data])
 
     def _multiply(
