@@ -286,6 +286,7 @@ class Program:
             self._stages.append((run.__name__, graph))
         self._executable = back_end(graph)
         self._has_settled = False
+        self._slice_steps = 1
         first, end = traced.result_count, traced.result_count + len(traced.assigned)
         self._output_types = [
             None if first <= position < end else node.type
@@ -378,13 +379,14 @@ class Program:
             number: np.ascontiguousarray(each._stored()) for number, each in enumerate(arguments)
         }
         found: list[list[np.ndarray]] = []
-        start, count = 0, 1
+        start = 0
         while start < len(rows):
             began = time.perf_counter()
-            found.append(self._run_slice(executable, data, rows[start : start + count]))
-            start += count
+            part = rows[start : start + self._slice_steps]
+            found.append(self._run_slice(executable, data, part))
+            start += len(part)
             seconds = max(time.perf_counter() - began, 1e-7)
-            count = max(1, int(count * SLICE_SECONDS / seconds))
+            self._slice_steps = max(1, int(len(part) * SLICE_SECONDS / seconds))
         stacked = iter(map(np.concatenate, zip(*found, strict=True)))
         nodes = iter(self.traced.graph.outputs)
         leaves = [
