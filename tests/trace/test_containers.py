@@ -10,7 +10,14 @@ import pytest
 
 import steepest as st
 from steepest.errors import ArgumentError
-from steepest.trace.containers import LEAF, Structure, flatten, map_leaves, unflatten
+from steepest.trace.containers import (
+    LEAF,
+    Structure,
+    flatten,
+    flatten_call,
+    map_leaves,
+    unflatten,
+)
 
 Point = namedtuple("Point", ["x", "y"])
 
@@ -62,6 +69,13 @@ def test_inverse(tree: Any) -> None:
     assert type(rebuilt) is type(tree)
     assert flatten(rebuilt) == (leaves, structure)
     hash(structure)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=repr)
+@pytest.mark.parametrize("kwargs", [{}, {"rate": 0.5}], ids=repr)
+def test_calls(tree: Any, kwargs: dict[str, Any]) -> None:
+    for args in [(), (tree,), (tree, 1), (1, tree)]:
+        assert flatten_call(args, kwargs) == flatten((args, kwargs))
 
 
 def test_leaves_in_order() -> None:
