@@ -100,7 +100,6 @@ class Compiled(Generic[Parameters, Result]):
         self._back_end = back_end
         self._programs: OrderedDict[Program, Any] = OrderedDict()
         self._by_key: dict[Any, list[Program]] = {}
-        self._latest: tuple[Any, Program] | None = None
         self._lock = threading.Lock()
         self._warned = False
 
@@ -156,16 +155,6 @@ class Compiled(Generic[Parameters, Result]):
     def _find(self, call: Call) -> Program:
         """Return a program that fits the call, tracing one if there is none."""
         key = call.key()
-        latest = self._latest
-        if latest is not None and latest[0] == key:
-            program = latest[1]
-            if program.traced.difference(call.tensors) is None:
-                return program
-        program = self._find_or_trace(key, call)
-        self._latest = (key, program)
-        return program
-
-    def _find_or_trace(self, key: Any, call: Call) -> Program:
         reason = None
         for program in tuple(self._by_key.get(key, ())):
             reason = program.traced.difference(call.tensors)
@@ -197,7 +186,7 @@ class Compiled(Generic[Parameters, Result]):
                 f"types, the last time because {reason}. What changes from call to call belongs "
                 f"in a tensor that the function assigns to, or outside of the function.",
                 RetraceWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _trace(self, call: Call) -> Program:

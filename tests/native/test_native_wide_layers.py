@@ -110,3 +110,20 @@ def test_large_products_of_inputs_with_crowded_or_long_columns(
     copies = len(nests) - 1
     crowded = summed == 512
     assert copies == (form[0] == "t") + (crowded or form[1] == "t")
+
+
+def test_a_long_column_that_two_products_read_is_copied_once() -> None:
+    random = np.random.default_rng(3)
+    x, y = random.normal(size=(2, 1030, 300)).astype("float32")
+
+    def products(x: st.Tensor, y: st.Tensor) -> tuple[st.Tensor, st.Tensor]:
+        return x.T @ y, x.T @ (y + 1.0)
+
+    run = Compiled(products, lambda graph: NativeExecutable(graph, threads=2))
+    for found, right in zip(run(x, y), (y, y + 1.0), strict=True):
+        exact = x.T.astype("float64") @ right
+        np.testing.assert_allclose(np.asarray(found), exact, atol=4e-4)
+    (program,) = run._programs
+    groups = program._executable.schedule().groups  # type: ignore[attr-defined]
+    written = [each.written()[0] for group in groups for each in group.nests]
+    assert sum(each.tensor_type.shape == (300, 1030) for each in written) == 1

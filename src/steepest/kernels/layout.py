@@ -12,11 +12,11 @@ import math
 
 from steepest.graph.node import Graph, Node
 from steepest.kernels.affine import Affine, row_major
+from steepest.kernels.rewriting import CROWDED_BYTES
 from steepest.kernels.storage import is_mapped
 from steepest.ops import contraction
 from steepest.ops.image_tiles import from_tiles, to_tiles
 
-CROWDED_BYTES = 1024
 PADDING_BYTES = 64
 
 

@@ -14,7 +14,7 @@ from steepest.kernels.storage import Storage
 from steepest.ops import contraction, movement, windows
 from steepest.ops.contraction import parse_spec
 
-CROWDED_BYTES = 4096
+CROWDED_FRAME_BYTES = 4096
 """Lines of a frame that lie a multiple of this apart crowd few sets of a near cache."""
 
 
@@ -70,8 +70,8 @@ def _seen_depthwise(graph: Graph) -> set[int]:
 
 def _is_crowded(frame: Node) -> bool:
     """Whether contractions would rather read the image by itself, down its columns."""
-    steps = row_major(frame.tensor_type.shape)
-    return steps[1:2] != () and steps[1] * frame.tensor_type.dtype.itemsize % CROWDED_BYTES == 0
+    steps, itemsize = row_major(frame.tensor_type.shape), frame.tensor_type.dtype.itemsize
+    return steps[1:2] != () and steps[1] * itemsize % CROWDED_FRAME_BYTES == 0
 
 
 def _inside(frame: Node) -> Node:

@@ -231,10 +231,16 @@ def contiguous_vectors(graph: Graph) -> Graph:
 
 def _with_contiguous(node: Node, side: int, letter: str) -> Node:
     """A contraction, one operand of which has a letter as its last axis if it pays."""
-    *terms, output = parse_spec(node.static["spec"])
-    values, own = list(node.operands), terms[side]
+    own = parse_spec(node.static["spec"])[side]
     if letter not in own or not wants_contiguous(node, side, letter):
         return node
+    return _with_last(node, side, letter)
+
+
+def _with_last(node: Node, side: int, letter: str) -> Node:
+    """A contraction, one operand of which is transposed: a letter is its last axis."""
+    *terms, output = parse_spec(node.static["spec"])
+    values, own = list(node.operands), terms[side]
     order = tuple(n for n, each in enumerate(own) if each != letter)
     order = (*order, own.index(letter))
     values[side] = _transposed(values[side], order)
@@ -257,7 +263,8 @@ def wants_contiguous(node: Node, side: int, letter: str) -> bool:
     return any(size > 1 for each, size in sizes_of(node).items() if each not in own)
 
 
-CROWDED_STEP = 1024
+CROWDED_BYTES = 1024
+"""Neighbours in a column that lie a multiple of this apart share few sets of a cache."""
 LEAST_TURNS = 256
 """A copy pays where at least so many numbers are summed, for at least so many columns or rows."""
 LONG_COLUMN = 1024
@@ -267,25 +274,21 @@ LONG_COLUMN = 1024
 def uncrowded(graph: Graph) -> Graph:
     """Copy the inputs that large contractions read down crowded or long columns.
 
-    Neighbours in a column that lie a multiple of 1,024 bytes apart share few sets of a cache.
     Results of nests get padding between their rows (see `layout.py`); an input lies as its owner
     has it. Where single numbers are read down a long column, the copy has rows instead.
     """
     copies: dict[int, Node] = {}
     turned: dict[tuple[int, tuple[int, ...]], Node] = {}
 
-    def rows_of(node: Node, side: int) -> Node:
+    def with_rows(node: Node, side: int) -> Node:
         """The contraction with an operand turned: what is summed lies in its rows."""
-        *terms, output = parse_spec(node.static["spec"])
-        values, own = list(node.operands), terms[side]
-        order = (1, 0) if own[1] in output else (0, 1)
-        key = (id(values[side]), order)
-        if key not in turned:
-            turned[key] = _copied(_transposed(values[side], order))
-        values[side] = turned[key]
-        terms[side] = "".join(own[n] for n in order)
-        spec = f"{terms[0]},{terms[1]}->{output}"
-        return Node(node.op, tuple(values), {"spec": spec}, node.type, node.origin)
+        terms = parse_spec(node.static["spec"])
+        (summed,) = (each for each in terms[side] if each not in terms[-1])
+        node, source = _with_last(node, side, summed), id(node.operands[side])
+        values = list(node.operands)
+        key = (source, values[side].static["axes"])
+        values[side] = turned.setdefault(key, _copied(values[side]))
+        return keep(node, tuple(values))
 
     def copy_of(node: Node) -> Node:
         if node.op is movement.transpose:
@@ -300,7 +303,7 @@ def uncrowded(graph: Graph) -> Graph:
             return node
         for side in (0, 1):
             if _has_long_columns(node, side):
-                node = rows_of(node, side)
+                node = with_rows(node, side)
         values = [
             copy_of(each) if _is_crowded(node, side) else each
             for side, each in enumerate(node.operands)
@@ -313,7 +316,7 @@ def uncrowded(graph: Graph) -> Graph:
 def _is_crowded(node: Node, side: int) -> bool:
     """Whether a large contraction reads an input of two axes down its columns, to sum them."""
     step = _column_step(node, side)
-    return step is not None and step % CROWDED_STEP == 0
+    return step is not None and step % CROWDED_BYTES == 0
 
 
 def _has_long_columns(node: Node, side: int) -> bool:
@@ -360,6 +363,7 @@ def is_copy(node: Node) -> bool:
 
 
 def _copied(node: Node) -> Node:
+    """The same numbers in a buffer of their own (see `is_copy`)."""
     return _transposed(node, tuple(range(node.tensor_type.ndim)))
 
 

@@ -57,6 +57,7 @@ def native() -> Code:
 
 
 def _keep_forever(thing: object) -> None:
+    """Hold a reference that nothing gives up, the interpreter's end included."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 

@@ -42,6 +42,7 @@ def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[An
 
 @lru_cache(maxsize=64)
 def _plain_call(count: int) -> Structure:
+    """The structure of a call with so many leaves and no names."""
     return flatten(((None,) * count, {}))[1]
 
 
