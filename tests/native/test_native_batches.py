@@ -61,6 +61,32 @@ def test_many_steps_are_as_many_calls(back_end: Callable[[Graph], Any]) -> None:
     assert not found["loss"].requires_grad
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rows_in_order_are_read_where_they_are(threads: int) -> None:
+    one = Training(on(threads))
+    in_order = np.arange(48).reshape(6, 8)
+    nearly = in_order + np.array([0, 0, 0, 0, 0, 0, 0, 1])
+    rows = np.concatenate([in_order, one.rows[:2], in_order[::-1] + 2, nearly, in_order[:, ::-1]])
+    expected = [one.step(one.x[each], one.y[each])["loss"].item() for each in rows]
+    other = Training(on(threads))
+    found = other.step.run_batches(rows, other.x, other.y)
+    assert found["loss"].tolist() == expected
+    assert one.state() == other.state()
+    assert np.array_equal(one.x, other.x)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_data_given_twice_is_its_own_target(threads: int) -> None:
+    def distances(x: st.Tensor, y: st.Tensor) -> st.Tensor:
+        return st.sum(st.abs(2 * x - y), axis=1)
+
+    data = st.asarray(np.random.default_rng(3).normal(size=(40, 5)).astype("float32"))
+    rows = np.stack([np.arange(6), np.array([39, 0, 3, 3, 8, 1]), np.arange(34, 40)])
+    found = Compiled(distances, on(threads)).run_batches(rows, data, data)
+    expected = np.abs(np.asarray(data)[rows]).sum(axis=2)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
+
+
 def test_native_steps_run_without_python() -> None:
     training = Training(compile_natively)
     training.step.run_batches(training.rows[:1], training.x, training.y)

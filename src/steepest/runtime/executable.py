@@ -214,9 +214,9 @@ class NativeExecutable:
             for number, array in data.items():
                 wanted = graph.inputs[number].tensor_type
                 self._check_data(array, rows, wanted)
-                own_state[number] = self._batches.setdefault(
-                    number, writable(wanted.shape, wanted.dtype)
-                )
+                if number not in self._batches:
+                    self._batches[number] = writable(wanted.shape, wanted.dtype)
+                own_state[number] = self._batches[number]
             held: list[np.ndarray] = []
             addresses = [
                 ADDRESSES.get(id(array)) or self._address(number, array, held)
@@ -224,14 +224,17 @@ class NativeExecutable:
             ]
             made = [pool.take() for pool in self.memory.pools]
             addresses += [address_of(array) for array in made]
-            table = self._pack(*addresses, self.memory.address)
+            table = np.array([*addresses, self.memory.address], np.int64)
             stacked = [np.empty((len(rows), *array.shape), array.dtype) for array in made]
-            words = [self._function, address_of(np.frombuffer(table, np.uint8))]
+            words = [self._function, address_of(table)]
             words += [address_of(self.memory.faults), *rows.shape, address_of(rows)]
             words += [len(data), len(made), 0]
+            copies: dict[int, int] = {}
             for number, array in data.items():
+                to = copies.setdefault(id(array), addresses[number])
                 row_bytes = array.nbytes // max(1, len(array))
-                words += [address_of(array), addresses[number], row_bytes]
+                is_copied = to != addresses[number]
+                words += [address_of(array), to, row_bytes, number, is_copied]
             for one, all_steps in zip(made, stacked, strict=True):
                 words += [address_of(one), address_of(all_steps), one.nbytes]
             todo = np.array(words, np.int64)

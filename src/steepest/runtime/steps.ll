@@ -1,5 +1,8 @@
 ; Runs a program many times, each time on other rows of the data that it is given.
 ;
+; Rows are copied to where the program reads them. Where those of a step follow one another, the
+; program reads them where they are.
+;
 ; The list is an array of 64-bit words:
 ;   0 function, 1 table     the program and its pointers
 ;   2 faults                a byte; when it is not 0 after a step, that step counts as not done
@@ -7,7 +10,9 @@
 ;   5 numbers               of the rows: steps times rows words
 ;   6 inputs, 7 results     how many follow
 ;   8 done                  how many steps were done; written by the first thread
-;   9 ...                   for each input, then for each result: from, to, bytes of a row (of a step)
+;   9 ...                   for each input: from, to, bytes of a row, its place in the table, and
+;                           whether an input before it has the same rows copied there;
+;                           then for each result: from, to, bytes of a step
 
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
@@ -30,7 +35,7 @@ entry:
   %results = load i64, ptr %results_at, align 8
   %done_at = getelementptr i64, ptr %list, i64 8
   %first_input = getelementptr i64, ptr %list, i64 9
-  %input_words = mul i64 %inputs, 3
+  %input_words = mul i64 %inputs, 5
   %first_result = getelementptr i64, ptr %first_input, i64 %input_words
   %low_share = mul i64 %rows, %thread
   %low = udiv i64 %low_share, %threads
@@ -46,19 +51,55 @@ step:
 gather:
   %first_row = mul i64 %n, %rows
   %own = getelementptr i64, ptr %numbers, i64 %first_row
+  %any = icmp ne i64 %rows, 0
+  br i1 %any, label %first_number, label %inputs_begin
+first_number:
+  %begin = load i64, ptr %own, align 8
+  br label %compare
+compare:
+  %k = phi i64 [ 1, %first_number ], [ %k_next, %next_number ]
+  %k_more = icmp ult i64 %k, %rows
+  br i1 %k_more, label %next_number, label %inputs_begin
+next_number:
+  %k_at = getelementptr i64, ptr %own, i64 %k
+  %k_number = load i64, ptr %k_at, align 8
+  %k_wanted = add i64 %begin, %k
+  %k_next = add i64 %k, 1
+  %follows = icmp eq i64 %k_number, %k_wanted
+  br i1 %follows, label %compare, label %inputs_begin
+inputs_begin:
+  %in_order = phi i1 [ false, %gather ], [ true, %compare ], [ false, %next_number ]
+  %row_zero = phi i64 [ 0, %gather ], [ %begin, %compare ], [ %begin, %next_number ]
   br label %input
 input:
-  %i = phi i64 [ 0, %gather ], [ %i_next, %input_done ]
+  %i = phi i64 [ 0, %inputs_begin ], [ %i_next, %input_done ]
   %more_inputs = icmp ult i64 %i, %inputs
-  br i1 %more_inputs, label %copy_rows, label %ready
-copy_rows:
-  %i_word = mul i64 %i, 3
+  br i1 %more_inputs, label %place_rows, label %ready
+place_rows:
+  %i_word = mul i64 %i, 5
   %from_at = getelementptr i64, ptr %first_input, i64 %i_word
   %from = load ptr, ptr %from_at, align 8
   %to_at = getelementptr i64, ptr %from_at, i64 1
   %to = load ptr, ptr %to_at, align 8
   %bytes_at = getelementptr i64, ptr %from_at, i64 2
   %bytes = load i64, ptr %bytes_at, align 8
+  %slot_at = getelementptr i64, ptr %from_at, i64 3
+  %slot = load i64, ptr %slot_at, align 8
+  %is_copied_at = getelementptr i64, ptr %from_at, i64 4
+  %is_copied_word = load i64, ptr %is_copied_at, align 8
+  %is_copied = icmp ne i64 %is_copied_word, 0
+  %bytes_before = mul i64 %row_zero, %bytes
+  %there = getelementptr i8, ptr %from, i64 %bytes_before
+  br i1 %is_first, label %tell, label %placed
+tell:
+  %read_at = select i1 %in_order, ptr %there, ptr %to
+  %entry_at = getelementptr ptr, ptr %table, i64 %slot
+  store ptr %read_at, ptr %entry_at, align 8
+  br label %placed
+placed:
+  %nothing_to_copy = or i1 %in_order, %is_copied
+  br i1 %nothing_to_copy, label %input_done, label %copy_rows
+copy_rows:
   br label %row
 row:
   %r = phi i64 [ %low, %copy_rows ], [ %r_next, %copy_row ]
