@@ -15,8 +15,8 @@ import time
 import types
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -37,6 +37,9 @@ from steepest.trace.program import TracedProgram
 from steepest.trace.recorder import Trace
 from steepest.trace.state import state
 from steepest.trace.value import Value, before_change, stored_numbers, take_over
+
+if TYPE_CHECKING:
+    from steepest.array.tensor import Tensor
 
 Executable = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 BackEnd = Callable[[Graph], Executable]
@@ -127,16 +130,50 @@ class Compiled(Generic[Parameters, Result]):
         Raises:
             ArgumentError: `rows` is not two axes of whole numbers, or one is no row of the data.
         """
-        call = Call(args, kwargs)
+        return self._run_batches(rows, {}, Call(args, kwargs))
+
+    def run_batches_varying(
+        self,
+        rows: Any,
+        varying: Mapping[Tensor, np.ndarray],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Any:
+        """`run_batches` where tensors that the function reads have other numbers at every step.
+
+        Args:
+            rows: as for `run_batches`.
+            varying: for each such tensor, which the function must not change, its numbers at each
+                step: `(steps, ...)`. Afterwards it has the numbers from before.
+            args, kwargs: as for `run_batches`.
+
+        Raises:
+            ArgumentError: as for `run_batches`, or not one set of numbers for each step.
+        """
+        return self._run_batches(rows, varying, Call(args, kwargs))
+
+    def _run_batches(self, rows: Any, varying: Mapping[Tensor, np.ndarray], call: Call) -> Any:
         numbers = batch_rows(rows, call.tensors)
-        program = None
+        varying = {
+            tensor: by_step(tensor, given, len(numbers)) for tensor, given in varying.items()
+        }
         if state.trace is None and options().compile and len(numbers):
             batch = call.taken(numbers[0])
             program = self._find(batch)
             if program.runs_steps:
-                return program.run_steps(call.tensors, numbers)
-        found = [call.taken(each) for each in numbers]
-        return stack_results([self(*each.args, **each.kwargs) for each in found])
+                return program.run_steps(call.tensors, numbers, varying)
+        before = {tensor: tensor._stored().copy() for tensor in varying}
+        results = []
+        try:
+            for step, each in enumerate(numbers):
+                for tensor, values in varying.items():
+                    tensor.assign(values[step])
+                batch = call.taken(each)
+                results.append(self(*batch.args, **batch.kwargs))
+        finally:
+            for tensor, array in before.items():
+                tensor.assign(array)
+        return stack_results(results)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Let a compiled function be a method."""
@@ -361,7 +398,9 @@ class Program:
             and can_run(traced.result_count)
         )
 
-    def run_steps(self, arguments: Sequence[Value], rows: np.ndarray) -> Any:
+    def run_steps(
+        self, arguments: Sequence[Value], rows: np.ndarray, varying: Mapping[Tensor, np.ndarray]
+    ) -> Any:
         """Run once for each line of row numbers, on those rows of the arguments."""
         executable = cast(Any, self._executable)
         data = {
@@ -371,11 +410,13 @@ class Program:
         start = 0
         while start < len(rows):
             began = time.perf_counter()
-            part = rows[start : start + self._slice_steps]
-            found.append(self._run_slice(executable, data, part))
-            start += len(part)
+            part = slice(start, start + self._slice_steps)
+            varying_now = {id(tensor): values[part] for tensor, values in varying.items()}
+            found.append(self._run_slice(executable, data, rows[part], varying_now))
+            done = len(rows[part])
+            start += done
             seconds = max(time.perf_counter() - began, 1e-7)
-            self._slice_steps = max(1, int(len(part) * SLICE_SECONDS / seconds))
+            self._slice_steps = max(1, int(done * SLICE_SECONDS / seconds))
         stacked = iter(map(np.concatenate, zip(*found, strict=True)))
         nodes = iter(self.traced.graph.outputs)
         leaves = [
@@ -385,7 +426,11 @@ class Program:
         return unflatten(self._structure, leaves)
 
     def _run_slice(
-        self, executable: Any, data: dict[int, np.ndarray], rows: np.ndarray
+        self,
+        executable: Any,
+        data: dict[int, np.ndarray],
+        rows: np.ndarray,
+        varying: dict[int, np.ndarray],
     ) -> list[np.ndarray]:
         """Run some steps in one native call; state is set whatever happens."""
         traced = self.traced
@@ -396,7 +441,12 @@ class Program:
         sources = traced.inputs(batch)
         self._settle(sources)
         arrays = [each._stored() for each in sources]
-        steps = executable.run_steps(arrays, data, rows)
+        by_number = {
+            number: varying[id(source)]
+            for number, source in enumerate(sources)
+            if id(source) in varying
+        }
+        steps = executable.run_steps(arrays, data, rows, by_number)
         held = dict(traced.graph.updates)
         numbers = range(traced.result_count, traced.result_count + len(traced.assigned))
         take_over(traced.assigned, [steps.updated[held[number]] for number in numbers])
@@ -429,6 +479,18 @@ def batch_rows(rows: Any, tensors: Sequence[Value]) -> np.ndarray:
                 f"the data is {each._type}: it has {length} rows."
             )
     return np.ascontiguousarray(numbers, dtype=np.int64)
+
+
+def by_step(tensor: Tensor, numbers: Any, steps: int) -> np.ndarray:
+    """The numbers that a tensor has at each step, as the program reads them."""
+    array = np.ascontiguousarray(numbers, dtype=tensor._stored().dtype)
+    wanted = (steps, *tensor.shape)
+    if array.shape != wanted:
+        raise ArgumentError(
+            f"run_batches_varying: the numbers of a tensor {tensor._type} are {array.shape}; for "
+            f"{steps} steps they must be {wanted}."
+        )
+    return array
 
 
 def stack_results(results: Sequence[Any]) -> Any:

@@ -87,6 +87,36 @@ def test_data_given_twice_is_its_own_target(threads: int) -> None:
     np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("back_end", [on(1), on(2), Evaluator])
+def test_a_tensor_that_varies_by_the_step(back_end: Callable[[Graph], Any]) -> None:
+    rates = np.linspace(0.01, 0.02, 12)
+    one = Training(back_end)
+    rate = one.optimizer.param_groups[0]["lr"]
+    expected = []
+    for rows, each in zip(one.rows, rates, strict=True):
+        rate.assign(each)
+        expected.append(one.step(one.x[rows], one.y[rows])["loss"].item())
+    other = Training(back_end)
+    rate = other.optimizer.param_groups[0]["lr"]
+    found = other.step.run_batches_varying(other.rows, {rate: rates}, other.x, other.y)
+    assert found["loss"].tolist() == expected
+    assert one.state() == other.state()
+    assert rate.item() == 0.01
+
+
+def test_numbers_for_each_step_are_checked() -> None:
+    training = Training(on(1))
+    rate = training.optimizer.param_groups[0]["lr"]
+    with pytest.raises(ArgumentError) as caught:
+        training.step.run_batches_varying(
+            training.rows, {rate: np.zeros(11)}, training.x, training.y
+        )
+    assert str(caught.value) == (
+        "run_batches_varying: the numbers of a tensor float64[] are (11,); for 12 steps they must "
+        "be (12,)."
+    )
+
+
 def test_native_steps_run_without_python() -> None:
     training = Training(compile_natively)
     training.step.run_batches(training.rows[:1], training.x, training.y)

@@ -1,5 +1,7 @@
 """NaN and infinity: the first step and the first layer are named, the weights from before kept."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import steepest as st
 from steepest import nn, optim
 from steepest.errors import NonFiniteError
 from steepest.train import Callback, CheckpointStore, LearningRateSchedule, TrainingFaultError
-from steepest.train.faults import CHECK_STEPS
+from steepest.train.faults import CHECK_STEPS, MOST_CHECK_STEPS, FaultGuard, Position
 
 FIX_RATE = "Fix: lower the learning rate, or clip gradients with Trainer(clip_norm=1.0)."
 
@@ -89,6 +91,18 @@ class TestForward:
         x, y = data(400)
         error = fault_of(network(Bomb(step, log_of_negative)), x=x, y=y)
         assert (error.fault.step, error.fault.batch) == (step, step)
+
+    def test_looks_are_further_apart_where_steps_are_short(self):
+        model = network(Bomb(-1, log_of_negative))
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        guard = FaultGuard(model, optimizer, None, None, [])
+        guard.mark(Position(0, 0, 0))
+        assert guard.steps_left(0) == CHECK_STEPS
+        guard.mark(Position(0, 64, 64))
+        assert guard.steps_left(64) == MOST_CHECK_STEPS
+        time.sleep(1)
+        guard.mark(Position(0, 100, 100))
+        assert guard.steps_left(110) == CHECK_STEPS - 10
 
     def test_weights_from_before_the_fault_are_kept(self):
         class StopAt(Callback):

@@ -9,7 +9,7 @@ import pytest
 
 import steepest as st
 from steepest import nn, optim
-from steepest.train import Callback
+from steepest.train import Callback, LearningRateSchedule
 from steepest.train.faults import TrainingFaultError
 from steepest.train.step import TrainingStep
 
@@ -51,9 +51,9 @@ def stretches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     plain = TrainingStep.many
 
-    def counted(self: TrainingStep, whole: Any, rows: np.ndarray) -> Any:
+    def counted(self: TrainingStep, data: Any, rows: np.ndarray, scheduled: Any) -> Any:
         counts.append(len(rows))
-        return plain(self, whole, rows)
+        return plain(self, data, rows, scheduled)
 
     monkeypatch.setattr(TrainingStep, "many", counted)
     return counts
@@ -65,7 +65,6 @@ def test_the_same_bits_as_one_by_one(options: dict[str, Any], stretches: list[in
     together, apart = make_trainer(), make_trainer()
     one = together.fit(x, y, epochs=3, batch_size=4, progress="none", **options)
     assert sum(stretches) > 200
-    assert max(stretches) <= 64
     count = len(stretches)
     other = apart.fit(
         x, y, epochs=3, batch_size=4, progress="none", callbacks=[OneByOne()], **options
@@ -75,6 +74,78 @@ def test_the_same_bits_as_one_by_one(options: dict[str, Any], stretches: list[in
     assert together.steps == apart.steps == 303
     for first, second in zip(together.model.parameters(), apart.model.parameters(), strict=True):
         assert first.numpy().tobytes() == second.numpy().tobytes()
+
+
+SCHEDULES = {
+    "cosine": lambda optimizer: [optim.CosineAnnealingLR(optimizer, T_max=250)],
+    "one cycle": lambda optimizer: [optim.OneCycleLR(optimizer, max_lr=0.05, total_steps=304)],
+    "two": lambda optimizer: [
+        optim.WarmUp(optim.ExponentialLR(optimizer, 0.999), 20),
+        optim.LambdaLR(optimizer, lambda step: 1 / (1 + step)),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_schedules_by_the_step_run_together(kind: str, stretches: list[int]) -> None:
+    x, y = make_data()
+    results = []
+    for watchers in ([], [OneByOne()]):
+        trainer = make_trainer()
+        schedules = [
+            LearningRateSchedule(each, per="step") for each in SCHEDULES[kind](trainer.optimizer)
+        ]
+        history = trainer.fit(
+            x, y, epochs=3, batch_size=4, progress="none", callbacks=[*schedules, *watchers]
+        )
+        weights = [each.numpy().tobytes() for each in trainer.model.parameters()]
+        state = [float(each) for each in trainer.optimizer.param_groups[0].scheduled_options()]
+        places = [each.state_dict() for each in schedules]
+        results.append(({**history.to_dict(), "seconds": 0}, weights, state, places))
+        together = sum(stretches)
+        stretches.clear()
+        assert (together > 200) == (not watchers)
+    assert results[0] == results[1]
+
+
+def test_a_schedule_of_ones_own_sees_every_step(stretches: list[int]) -> None:
+    class Counter:
+        steps = 0
+
+        def step(self) -> None:
+            self.steps += 1
+
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+    x, y = make_data()
+    counter = Counter()
+    make_trainer().fit(
+        x,
+        y,
+        batch_size=4,
+        progress="none",
+        callbacks=[LearningRateSchedule(counter, per="step")],
+    )
+    assert counter.steps == 101
+    assert not stretches
+
+
+def test_evaluation_is_the_same_batch_by_batch() -> None:
+    x, y = make_data()
+    trainer = make_trainer()
+
+    def alone(batch: Any, epoch: int | None) -> Any:
+        del epoch
+        return batch
+
+    together = trainer.predict(x, batch_size=16)
+    assert together.shape == (403, 3)
+    assert together.tobytes() == trainer.predict(x, batch_size=16, prepare=alone).tobytes()
+    assert trainer.evaluate(x, y, batch_size=16) == trainer.evaluate(
+        x, y, batch_size=16, prepare=alone
+    )
+    assert trainer.predict(x[:5], batch_size=16).tobytes() == together[:5].tobytes()
 
 
 def test_checkpoints_are_where_they_were_asked_for(tmp_path: Any, stretches: list[int]) -> None:

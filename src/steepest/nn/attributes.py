@@ -15,6 +15,7 @@ from steepest.nn.snapshot import is_immutable, snapshot
 Entry = TypeVar("Entry")
 
 _INTERNAL = frozenset({"_scope_name", "_static_cache", "_forward_hooks"})
+_CONTAINERS = (list, tuple, dict)
 
 
 class AttributeOwner:
@@ -146,7 +147,7 @@ class AttributeOwner:
         for name, value in list(self.__dict__.items()):
             if isinstance(value, kind):
                 yield name, value
-            elif isinstance(value, list | tuple | dict) and name not in _INTERNAL:
+            elif isinstance(value, _CONTAINERS) and name not in _INTERNAL:
                 self._refuse_hidden(name, value)
 
     def _refuse_hidden(self, name: str, value: Any) -> None:

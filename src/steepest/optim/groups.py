@@ -117,6 +117,16 @@ class ParameterGroup(MutableMapping[str, Any]):
         """The hyperparameters as plain Python numbers."""
         return {name: plain(value) for name, value in self._options.items()}
 
+    def scheduled_options(self) -> list[Tensor]:
+        """The tensors of the hyperparameters that may change while training."""
+        tensors: list[Tensor] = []
+        for value in self._options.values():
+            if isinstance(value, Tensor):
+                tensors.append(value)
+            elif isinstance(value, tuple):
+                tensors += value
+        return tensors
+
     def static_options(self) -> tuple[Any, ...]:
         """The plain values that a traced step depends on, and which optional terms are in it."""
         return tuple(

@@ -82,7 +82,7 @@ class Hyperparameter:
             )
         if hasattr(value, "reshape"):
             value = value.reshape(()).item()
-        if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat):
+        if isinstance(value, bool | str | bytes) or not isinstance(value, float | SupportsFloat):
             raise self._refusal(owner, label, f"{value!r} ({type(value).__name__})")
         number = float(value)
         if not math.isfinite(number) or not self.allows(number):

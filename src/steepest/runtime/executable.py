@@ -196,7 +196,11 @@ class NativeExecutable:
             return self.memory.outputs(made, arrays)
 
     def run_steps(
-        self, arrays: Sequence[np.ndarray], data: Mapping[int, np.ndarray], rows: np.ndarray
+        self,
+        arrays: Sequence[np.ndarray],
+        data: Mapping[int, np.ndarray],
+        rows: np.ndarray,
+        varying: Mapping[int, np.ndarray],
     ) -> Steps:
         """Run once for each line of `rows`, within one native call; state is updated in place.
 
@@ -205,6 +209,7 @@ class NativeExecutable:
             data: by an input's number, the rows from which its batches are taken: in plain order,
                 of the input's type but for their number.
             rows: `(steps, batch)` int64 numbers of rows, all within the data.
+            varying: by an input's number, its numbers at each step, `(steps, ...)`.
 
         A step in which numbers are out of range changes nothing, and none follows.
         """
@@ -228,7 +233,7 @@ class NativeExecutable:
             stacked = [np.empty((len(rows), *array.shape), array.dtype) for array in made]
             words = [self._function, address_of(table)]
             words += [address_of(self.memory.faults), *rows.shape, address_of(rows)]
-            words += [len(data), len(made), 0]
+            words += [len(data), len(made), 0, len(varying)]
             copies: dict[int, int] = {}
             for number, array in data.items():
                 to = copies.setdefault(id(array), addresses[number])
@@ -237,6 +242,10 @@ class NativeExecutable:
                 words += [address_of(array), to, row_bytes, number, is_copied]
             for one, all_steps in zip(made, stacked, strict=True):
                 words += [address_of(one), address_of(all_steps), one.nbytes]
+            for number, values in varying.items():
+                wanted = graph.inputs[number].tensor_type
+                self._check_steps(values, len(rows), wanted)
+                words += [address_of(values), values[0].nbytes, number]
             todo = np.array(words, np.int64)
             function = native().address("steepest_steps")
             if self.threads == 1:
@@ -256,6 +265,15 @@ class NativeExecutable:
             raise ShapeError(
                 f"{self.graph.name}: batches of {batch} from data of {array.dtype} {array.shape}, "
                 f"but the program was compiled for {wanted} in plain order."
+            )
+
+    def _check_steps(self, array: np.ndarray, steps: int, wanted: TensorType) -> None:
+        """Refuse numbers for each step of which machine code would read other bytes."""
+        is_plain = array.flags.c_contiguous and array.dtype == wanted.dtype.storage
+        if array.shape != (steps, *wanted.shape) or not is_plain:
+            raise ShapeError(
+                f"{self.graph.name}: {array.dtype} {array.shape} for {steps} steps, but the "
+                f"program was compiled for {wanted} at each, in plain order."
             )
 
     def explain_fault(self, arrays: Sequence[np.ndarray]) -> NoReturn:

@@ -10,9 +10,11 @@
 ;   5 numbers               of the rows: steps times rows words
 ;   6 inputs, 7 results     how many follow
 ;   8 done                  how many steps were done; written by the first thread
-;   9 ...                   for each input: from, to, bytes of a row, its place in the table, and
+;   9 varying               how many inputs have other numbers at every step
+;   10 ...                  for each input: from, to, bytes of a row, its place in the table, and
 ;                           whether an input before it has the same rows copied there;
-;                           then for each result: from, to, bytes of a step
+;                           then for each result: from, to, bytes of a step;
+;                           then for each varying input: from, bytes of a step, its place
 
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
@@ -34,9 +36,13 @@ entry:
   %results_at = getelementptr i64, ptr %list, i64 7
   %results = load i64, ptr %results_at, align 8
   %done_at = getelementptr i64, ptr %list, i64 8
-  %first_input = getelementptr i64, ptr %list, i64 9
+  %varying_at = getelementptr i64, ptr %list, i64 9
+  %varying = load i64, ptr %varying_at, align 8
+  %first_input = getelementptr i64, ptr %list, i64 10
   %input_words = mul i64 %inputs, 5
   %first_result = getelementptr i64, ptr %first_input, i64 %input_words
+  %result_words = mul i64 %results, 3
+  %first_varying = getelementptr i64, ptr %first_result, i64 %result_words
   %low_share = mul i64 %rows, %thread
   %low = udiv i64 %low_share, %threads
   %next = add i64 %thread, 1
@@ -74,7 +80,7 @@ inputs_begin:
 input:
   %i = phi i64 [ 0, %inputs_begin ], [ %i_next, %input_done ]
   %more_inputs = icmp ult i64 %i, %inputs
-  br i1 %more_inputs, label %place_rows, label %ready
+  br i1 %more_inputs, label %place_rows, label %inputs_end
 place_rows:
   %i_word = mul i64 %i, 5
   %from_at = getelementptr i64, ptr %first_input, i64 %i_word
@@ -118,6 +124,26 @@ copy_row:
 input_done:
   %i_next = add i64 %i, 1
   br label %input
+inputs_end:
+  br i1 %is_first, label %vary, label %ready
+vary:
+  %v = phi i64 [ 0, %inputs_end ], [ %v_next, %vary_one ]
+  %more_varying = icmp ult i64 %v, %varying
+  br i1 %more_varying, label %vary_one, label %ready
+vary_one:
+  %v_word = mul i64 %v, 3
+  %v_from_at = getelementptr i64, ptr %first_varying, i64 %v_word
+  %v_from = load ptr, ptr %v_from_at, align 8
+  %v_bytes_at = getelementptr i64, ptr %v_from_at, i64 1
+  %v_bytes = load i64, ptr %v_bytes_at, align 8
+  %v_slot_at = getelementptr i64, ptr %v_from_at, i64 2
+  %v_slot = load i64, ptr %v_slot_at, align 8
+  %v_before = mul i64 %n, %v_bytes
+  %v_there = getelementptr i8, ptr %v_from, i64 %v_before
+  %v_entry_at = getelementptr ptr, ptr %table, i64 %v_slot
+  store ptr %v_there, ptr %v_entry_at, align 8
+  %v_next = add i64 %v, 1
+  br label %vary
 ready:
   call void @steepest_meet(ptr %meeting, i64 %threads)
   call void %function(ptr %table, i64 %thread, i64 %threads, ptr %meeting)

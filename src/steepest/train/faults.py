@@ -1,15 +1,16 @@
 """Where NaN and infinity came from: the first step, and in it the first layer.
 
-Training looks at each loss, which it reads anyway, and at all weights every `CHECK_STEPS` steps and
-at the end of every epoch. At each of these points it keeps a copy of the state, known to be good.
-When something is not finite, the steps since then are repeated from that copy, bit for bit, until
-the first bad one; that one is run eagerly with a look at the output of every layer. The model is
-left with the weights from before it.
+Training looks at each loss, which it reads anyway, and at all weights every `CHECK_STEPS` steps (or
+more, where a step takes little beside a look) and at the end of every epoch. At each of these
+points it keeps a copy of the state, known to be good. When something is not finite, the steps since
+then are repeated from that copy, bit for bit, until the first bad one; that one is run eagerly with
+a look at the output of every layer. The model is left with the weights from before it.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,13 @@ from steepest.train.state import TrainingState, all_finite, capture, nonfinite_n
 from steepest.train.step import TrainingStep
 
 CHECK_STEPS = 64
-"""Steps between two looks at all weights. Copying them costs about a third of a step."""
+"""Fewest steps between two looks at all weights."""
+
+MOST_CHECK_STEPS = 4096
+"""Most steps between two looks: all of them are repeated, one by one, to find a fault."""
+
+CHECK_SHARE = 0.02
+"""About how much of the time the looks may take, where steps are short."""
 
 LARGE = 1e4
 """Inputs beyond this size are suspected of not having been scaled."""
@@ -110,10 +117,19 @@ class FaultGuard:
         self._schedules = [each for each in schedules if each.per == "step"]
         self._good: TrainingState | None = None
         self._good_schedules: list[dict[str, Any]] = []
+        self._marked_at = 0.0
+        self._spacing = CHECK_STEPS
         self.position = Position(0, 0, 0)
 
-    def mark(self, position: Position) -> TrainingState:
+    def steps_left(self, steps: int) -> int:
+        """How many steps may follow when so many were done, until it is time for a look."""
+        return self.position.steps + self._spacing - steps
+
+    def mark(self, position: Position, checked: bool = False) -> TrainingState:
         """Look at all weights, and keep a copy of the state as good.
+
+        Args:
+            checked: nothing has changed since they were looked at.
 
         Returns:
             The copy.
@@ -121,11 +137,22 @@ class FaultGuard:
         Raises:
             TrainingFaultError: a weight is not finite.
         """
-        self.check(position)
+        began = time.perf_counter()
+        if not checked:
+            self.check(position)
         self._good = capture(self._model, self._optimizer)
         self._good_schedules = [each.state_dict() for each in self._schedules]
+        self._space_out(position.steps - self.position.steps, began)
         self.position = position
         return self._good
+
+    def _space_out(self, steps: int, began: float) -> None:
+        """Set how many steps lie between looks, after one that began at some time."""
+        now = time.perf_counter()
+        if steps:
+            most = CHECK_SHARE * (began - self._marked_at) / steps
+            self._spacing = int(min(max((now - began) / most, CHECK_STEPS), MOST_CHECK_STEPS))
+        self._marked_at = now
 
     def check(self, position: Position) -> None:
         """Raise TrainingFaultError if a weight or the optimizer's state is not finite."""
@@ -203,7 +230,7 @@ class FaultGuard:
     def _repeat(self, offset: int) -> float:
         """Run one step again and return its loss."""
         batch = self._batch_at(self.position.epoch, self.position.batch + offset)
-        loss = self._step(batch).loss
+        (loss,) = self._step(batch).losses
         for each in self._schedules:
             each.schedule.step()
         return loss

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steepest.train.metrics import Metric, compute
-from steepest.train.step import StepResult
+from steepest.train.step import StepResults
 
 
 class EpochFigures:
@@ -32,26 +32,28 @@ class EpochFigures:
         self._rows = 0
 
     def add(
-        self, result: StepResult, size: int, share: float, kept: npt.NDArray | None = None
+        self, results: StepResults, size: int, share: float, kept: npt.NDArray | None = None
     ) -> None:
-        """Add one step.
+        """Add some steps.
 
         Args:
-            result: what the step gave back.
-            size: samples in its batch.
-            share: how often its loss counts.
-            kept: what `kept_output` keeps of the output.
+            results: what the steps gave back.
+            size: samples in each batch.
+            share: how often each loss counts.
+            kept: what `kept_output` keeps of the outputs.
         """
-        self._losses.append(result.loss)
-        self._sizes.append(size)
-        self._shares.append(share)
-        self._loss_sum += result.loss * share
-        self._rows += size
+        steps = len(results.losses)
+        self._losses += results.losses
+        self._sizes += [size] * steps
+        self._shares += [share] * steps
+        for loss in results.losses:
+            self._loss_sum += loss * share
+        self._rows += size * steps
         if kept is not None:
             self._outputs.append(kept)
-        if result.gradient_norms is not None:
-            before = 0.0 if self._norm_sum is None else self._norm_sum
-            self._norm_sum = before + result.gradient_norms
+        if results.gradient_norms is not None:
+            for norms in results.gradient_norms:
+                self._norm_sum = norms + (0.0 if self._norm_sum is None else self._norm_sum)
 
     def start_clock(self) -> None:
         """The epoch begins, or goes on."""
@@ -95,7 +97,7 @@ class EpochFigures:
         figures = cls()
         columns = (state[name].tolist() for name in ("losses", "sizes", "shares"))
         for loss, size, share in zip(*columns, strict=True):
-            figures.add(StepResult(loss, None, None), size, share)
+            figures.add(StepResults([loss], None, None), size, share)
         if state["output"] is not None:
             figures._outputs = [state["output"]]
         figures._norm_sum = state["norm_sum"]

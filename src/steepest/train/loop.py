@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
+from steepest.array.tensor import Tensor
 from steepest.errors import CheckpointError
+from steepest.optim import LRScheduler
 from steepest.train.callbacks import Callback, LearningRateSchedule
 from steepest.train.checkpoint import Checkpoint, CheckpointStore
-from steepest.train.faults import CHECK_STEPS, FaultGuard, Position
+from steepest.train.faults import FaultGuard, Position
 from steepest.train.figures import EpochFigures, kept_output, metric_values
 from steepest.train.gradients import gradient_notes
 from steepest.train.history import History
@@ -23,14 +26,16 @@ from steepest.train.plan import EpochBatches
 from steepest.train.progress import Progress
 from steepest.train.source import ArraySource, Batch
 from steepest.train.state import TrainingState, capture, generators, put_generator, restore
-from steepest.train.step import StepResult, TrainingStep, trainable
+from steepest.train.step import (
+    STRETCH_SECONDS,
+    StepResults,
+    TrainingStep,
+    step_arguments,
+    trainable,
+)
 
 if TYPE_CHECKING:
     from steepest.train.trainer import Trainer
-
-
-STRETCH_SECONDS = 0.05
-"""About how long steps are run with no look at Ctrl-C, callbacks or progress in between."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,18 @@ class FitLoop:
         )
         self._saved_at = time.monotonic()
         self._saved_position: Position | None = None
-        schedules = [each for each in run.callbacks if isinstance(each, LearningRateSchedule)]
+        self._schedules = [
+            each
+            for each in run.callbacks
+            if isinstance(each, LearningRateSchedule) and each.per == "step"
+        ]
         self._guard = FaultGuard(
-            trainer.model, trainer.optimizer, run.step, self._batch_at, schedules
+            trainer.model, trainer.optimizer, run.step, self._batch_at, self._schedules
         )
         self._pace = 1
         alone = any(map(_sees_batches, run.callbacks)) or not run.step.is_compiled
-        self._whole = None if alone else run.source.whole()
+        whole = None if alone else run.source.whole()
+        self._data = None if whole is None else step_arguments(whole)
 
     def run(self) -> History:
         """Train, and return the history."""
@@ -162,9 +172,9 @@ class FitLoop:
         stretch, and it takes about as long as `STRETCH_SECONDS`, so that Ctrl-C is heard.
         """
         run = self.run_settings
-        if self._whole is None:
+        if self._data is None:
             return 1
-        until_look = self._guard.position.steps + CHECK_STEPS - self.trainer.steps
+        until_look = self._guard.steps_left(self.trainer.steps)
         full = run.source.rows // run.plan.plan.batch_size
         most = min(until_look, full - self.batch, self._pace)
         if run.checkpoint is not None and run.checkpoint.every_batches:
@@ -174,38 +184,51 @@ class FitLoop:
 
     def _run_batches(self, count: int) -> None:
         """Run some batches in one call."""
-        assert self._whole is not None
+        assert self._data is not None
         plan = self.run_settings.plan
         rows = plan.rows(self._first_epoch + self.epoch, self.batch, count)
         began = time.perf_counter()
-        results = self.run_settings.step.many(self._whole, rows)
+        results = self.run_settings.step.many(self._data, rows, self._scheduled(count))
         seconds = max(time.perf_counter() - began, 1e-6)
         self._pace = max(1, int(count * STRETCH_SECONDS / seconds))
-        target = self._whole.target
-        for selected, result in zip(rows, results, strict=True):
-            self._note(result, len(selected), None if target is None else target[selected])
+        target = self.run_settings.source.target if self.trainer.metrics else None
+        self._note(results, rows.shape[1], None if target is None else target[rows.reshape(-1)])
         self._look()
+
+    def _scheduled(self, count: int) -> dict[Tensor, npt.NDArray[np.float64]]:
+        """Move the schedules on by some steps; what each hyperparameter is at each of them."""
+        if not self._schedules:
+            return {}
+        groups = self.trainer.optimizer.param_groups
+        tensors = [tensor for group in groups for tensor in group.scheduled_options()]
+        numbers = np.empty((len(tensors), count))
+        for step in range(count):
+            numbers[:, step] = [tensor.item() for tensor in tensors]
+            for each in self._schedules:
+                each.schedule.step()
+        return dict(zip(tensors, numbers, strict=True))
 
     def _run_batch(self) -> None:
         batch = self._batch_at(self.epoch, self.batch)
         began = time.perf_counter()
-        result = self.run_settings.step(batch)
+        results = self.run_settings.step(batch)
         self._pace = int(STRETCH_SECONDS / max(time.perf_counter() - began, 1e-6))
-        self._note(result, batch.size, batch.target)
+        self._note(results, batch.size, batch.target)
+        for each in self.run_settings.callbacks:
+            each.on_batch_end(self.trainer, self.batch, results.losses[0])
         self._look()
 
-    def _note(self, result: StepResult, size: int, target: npt.NDArray | None) -> None:
-        """Take in what a step gave."""
-        run = self.run_settings
-        if not math.isfinite(result.loss):
-            raise self._guard.loss_fault(self._position(), result.loss)
+    def _note(self, results: StepResults, size: int, target: npt.NDArray | None) -> None:
+        """Take in what steps gave; `target` is that of all samples of their batches."""
+        for loss in results.losses:
+            if not math.isfinite(loss):
+                raise self._guard.loss_fault(self._position(), loss)
+            self.batch += 1
+            self.trainer.steps += 1
         share = loss_share(self.trainer.loss, size)
-        self.figures.add(result, size, share, self._kept(target, result))
-        self.batch += 1
-        self.trainer.steps += 1
-        for each in run.callbacks:
-            each.on_batch_end(self.trainer, self.batch, result.loss)
-        run.progress.batch(self.epoch, self.batch, size, self.figures.loss)
+        self.figures.add(results, size, share, self._kept(target, results))
+        samples = size * len(results.losses)
+        self.run_settings.progress.batch(self.epoch, self.batch, samples, self.figures.loss)
 
     def _look(self) -> None:
         """Save or look at the weights, if it is time."""
@@ -213,15 +236,15 @@ class FitLoop:
             return
         if self._is_save_due():
             self._save()
-        elif self.trainer.steps - self._guard.position.steps >= CHECK_STEPS:
+        elif self._guard.steps_left(self.trainer.steps) <= 0:
             self._guard.mark(self._position())
 
-    def _kept(self, target: npt.NDArray | None, result: StepResult) -> npt.NDArray | None:
-        """What of a step's output is needed for the metrics of the epoch."""
-        if result.output is None:
+    def _kept(self, target: npt.NDArray | None, results: StepResults) -> npt.NDArray | None:
+        """What of the steps' outputs is needed for the metrics of the epoch."""
+        if results.output is None:
             return None
         assert target is not None
-        return kept_output(self.trainer.metrics, target, result.output)
+        return kept_output(self.trainer.metrics, target, results.output)
 
     def _close_epoch(self) -> None:
         """Compute the epoch's figures, tell the callbacks, and save."""
@@ -251,7 +274,7 @@ class FitLoop:
         if self._is_epoch_save_due():
             self._save()
         else:
-            self._guard.mark(self._position())
+            self._guard.mark(self._position(), checked=not run.callbacks)
 
     def _training_figures(self) -> dict[str, float]:
         run = self.run_settings
@@ -370,10 +393,11 @@ class FitLoop:
 
 
 def _sees_batches(callback: Callback) -> bool:
-    """Whether a callback does something after every batch."""
-    if isinstance(callback, LearningRateSchedule):
-        return callback.per == "step"
-    return type(callback).on_batch_end is not Callback.on_batch_end
+    """Whether a callback does something after every batch that cannot be done before it."""
+    own = type(callback).on_batch_end
+    if isinstance(callback, LearningRateSchedule) and own is LearningRateSchedule.on_batch_end:
+        return callback.per == "step" and not isinstance(callback.schedule, LRScheduler)
+    return own is not Callback.on_batch_end
 
 
 def check_settings(saved: dict[str, Any], current: dict[str, Any]) -> None:

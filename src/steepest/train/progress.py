@@ -54,7 +54,14 @@ class Progress:
         self._started = time.monotonic()
 
     def batch(self, epoch: int, batch: int, samples: int, loss: float) -> None:
-        """One batch is done: `batch` counts from 1, `loss` is the mean of the epoch so far."""
+        """One or more batches are done.
+
+        Args:
+            epoch: counts from 0.
+            batch: the last of them, counts from 1.
+            samples: how many were in them.
+            loss: the mean of the epoch so far.
+        """
         self._samples += samples
 
     def epoch(self, epoch: int, record: Mapping[str, float], seconds: float) -> None:

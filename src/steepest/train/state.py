@@ -112,10 +112,11 @@ def nonfinite_name(model: nn.Module, optimizer: Any) -> str:
 
     Looks at parameters, buffers, then at what the optimizer keeps for each parameter.
     """
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+    parameters = list(model.named_parameters())
+    for name, tensor in [*parameters, *model.named_buffers()]:
         if not all_finite(tensor):
             return name
-    names = {id(tensor): name for name, tensor in model.named_parameters()}
+    names = {id(tensor): name for name, tensor in parameters}
     for parameter, held in getattr(optimizer, "state", {}).items():
         for slot, tensor in held.items():
             if isinstance(tensor, Tensor) and not all_finite(tensor):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,20 +17,25 @@ from steepest.array.tensor import Tensor
 from steepest.compile import Compiled
 from steepest.trace.containers import map_leaves
 from steepest.train.losses import Loss, weighted_loss
-from steepest.train.source import Batch
+from steepest.train.plan import slices
+from steepest.train.source import ArraySource, Batch
+
+STRETCH_SECONDS = 0.05
+"""About how long steps are run with no look at Ctrl-C, callbacks or progress in between."""
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """What a training step gives back.
+class StepResults:
+    """What training steps give back, one after the other.
 
     Attributes:
-        loss: the batch's loss.
-        output: the model's output, a container of arrays; None unless it was asked for.
-        gradient_norms: `(parameters,)` float64; None unless they are watched.
+        losses: each batch's loss.
+        output: the model's outputs for all samples of the batches, a container of arrays; None
+            unless they were asked for.
+        gradient_norms: `(steps, parameters)` float64; None unless they are watched.
     """
 
-    loss: float
+    losses: list[float]
     output: Any
     gradient_norms: npt.NDArray[np.float64] | None
 
@@ -103,37 +110,35 @@ class TrainingStep:
             optim.clip_grad_norm_(self._model.parameters(), self._clip_norm)
         self._optimizer.step()
 
-    def __call__(self, batch: Batch) -> StepResult:
+    def __call__(self, batch: Batch) -> StepResults:
         """Update the model by one batch."""
         loss, output, norms = self._run(*step_arguments(batch))
-        return StepResult(
-            loss=float(loss),
+        return StepResults(
+            losses=[float(loss)],
             output=None if output is None else to_arrays(output),
-            gradient_norms=None if norms is None else np.asarray(norms),
+            gradient_norms=None if norms is None else np.asarray(norms)[None],
         )
 
-    def many(self, whole: Batch, rows: npt.NDArray[np.int64]) -> list[StepResult]:
+    def many(
+        self,
+        data: StepArguments,
+        rows: npt.NDArray[np.int64],
+        scheduled: Mapping[Tensor, npt.NDArray[np.float64]],
+    ) -> StepResults:
         """Update the model by many batches, one after the other.
 
         Args:
-            whole: all samples.
+            data: all samples.
             rows: `(steps, batch_size)`: which of them make up each batch.
+            scheduled: what each hyperparameter that changes is at each step.
         """
         assert isinstance(self._run, Compiled)
-        losses, outputs, norms = self._run.run_batches(rows, *step_arguments(whole))
-        found = None if outputs is None else to_arrays(outputs)
-
-        def output_of(step: int) -> Any:
-            return None if found is None else map_leaves(lambda leaf: leaf[step], found)
-
-        return [
-            StepResult(
-                loss=float(loss),
-                output=output_of(step),
-                gradient_norms=None if norms is None else np.asarray(norms)[step],
-            )
-            for step, loss in enumerate(np.asarray(losses).tolist())
-        ]
+        losses, outputs, norms = self._run.run_batches_varying(rows, scheduled, *data)
+        return StepResults(
+            losses=np.asarray(losses).tolist(),
+            output=None if outputs is None else map_leaves(_joined, to_arrays(outputs)),
+            gradient_norms=None if norms is None else np.asarray(norms),
+        )
 
     @property
     def is_compiled(self) -> bool:
@@ -168,11 +173,45 @@ class EvaluationStep:
                 return value, output
 
         self.run = st.compile(step, back_end=back_end) if compiled else step
+        self._pace = 1
 
     def __call__(self, batch: Batch) -> tuple[float, Any]:
         """Return the batch's loss (0 when only predicting) and the output as arrays."""
         value, output = self.run(*step_arguments(batch))
         return 0.0 if value is None else float(value), to_arrays(output)
+
+    def over(self, source: ArraySource, batch_size: int) -> Iterator[tuple[slice, float, Any]]:
+        """Go over all samples batch by batch, many in one call where none is prepared by itself.
+
+        Yields:
+            Which samples, and what a call returns for their batch.
+        """
+        whole = source.whole() if isinstance(self.run, Compiled) else None
+        full = 0 if whole is None else source.rows // batch_size
+        parts = slices(source.rows, batch_size)
+        if whole is not None:
+            yield from self._many(step_arguments(whole), parts[:full])
+        for part in parts[full:]:
+            yield part, *self(source.batch(part))
+
+    def _many(
+        self, data: StepArguments, parts: Sequence[slice]
+    ) -> Iterator[tuple[slice, float, Any]]:
+        """The same for batches of one size, in calls of about `STRETCH_SECONDS`."""
+        assert isinstance(self.run, Compiled)
+        done = 0
+        while done < len(parts):
+            some = parts[done : done + self._pace]
+            began = time.perf_counter()
+            rows = np.arange(some[0].start, some[-1].stop).reshape(len(some), -1)
+            values, outputs = self.run.run_batches(rows, *data)
+            seconds = max(time.perf_counter() - began, 1e-6)
+            done += len(some)
+            self._pace = max(1, int(len(some) * STRETCH_SECONDS / seconds))
+            losses = [0.0] * len(some) if values is None else np.asarray(values).tolist()
+            arrays = to_arrays(outputs)
+            for number, part in enumerate(some):
+                yield part, losses[number], map_leaves(itemgetter(number), arrays)
 
 
 def batch_loss(loss: Loss, weighted: bool) -> Callable[[Any, Any, Any], Tensor]:
@@ -187,7 +226,11 @@ def batch_loss(loss: Loss, weighted: bool) -> Callable[[Any, Any, Any], Tensor]:
     return plain
 
 
-def step_arguments(batch: Batch) -> tuple[Any, Any, Any, Any]:
+StepArguments = tuple[Any, Any, Any, Any]
+"""What the steps take: inputs, named inputs, target or None, weight or None."""
+
+
+def step_arguments(batch: Batch) -> StepArguments:
     """The batch as tensors, in the order in which the steps take it."""
 
     def tensor(array: npt.NDArray) -> Tensor:
@@ -221,6 +264,11 @@ def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
 def detached(output: Any) -> Any:
     """Return a model's output without its history."""
     return map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, output)
+
+
+def _joined(outputs: npt.NDArray) -> npt.NDArray:
+    """Outputs `(steps, batch, ...)` as those of all samples."""
+    return outputs.reshape(-1, *outputs.shape[2:])
 
 
 def to_arrays(output: Any) -> Any:

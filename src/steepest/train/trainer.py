@@ -34,7 +34,7 @@ from steepest.train.interrupt import InterruptWatch
 from steepest.train.loop import FitLoop, Run
 from steepest.train.losses import Loss, check_loss, loss_name, loss_share
 from steepest.train.metrics import Metric, find_metrics
-from steepest.train.plan import EpochBatches, check_batch_size, slices
+from steepest.train.plan import EpochBatches, check_batch_size
 from steepest.train.preflight import preflight
 from steepest.train.progress import Progress, ProgressKind, make_progress
 from steepest.train.source import ArraySource, Prepare, class_weights
@@ -255,10 +255,7 @@ class Trainer:
         source = ArraySource(x, dtype=self._dtype(), owner="predict", prepare=prepare)
         with modes_kept(self.model):
             self.model.eval()
-            parts = [
-                self._prediction_step(source.batch(each))[1]
-                for each in slices(source.rows, batch_size)
-            ]
+            parts = [output for _, _, output in self._prediction_step.over(source, batch_size)]
         return _join(parts)
 
     def stop(self, reason: str) -> None:
@@ -278,13 +275,11 @@ class Trainer:
         self.model.eval()
         total = 0.0
         kept = []
-        for selection in slices(source.rows, batch_size):
-            batch = source.batch(selection)
-            loss, output = self._evaluation_step(batch)
-            total += loss * loss_share(self.loss, batch.size)
+        for selection, loss, output in self._evaluation_step.over(source, batch_size):
+            total += loss * loss_share(self.loss, selection.stop - selection.start)
             if self.metrics:
-                assert batch.target is not None
-                kept.append(kept_output(self.metrics, batch.target, output))
+                assert source.target is not None
+                kept.append(kept_output(self.metrics, source.target[selection], output))
             if watch is not None and watch.requested:
                 return None
         values = {f"{prefix}loss": total / source.rows}
