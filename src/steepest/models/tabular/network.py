@@ -19,17 +19,20 @@ from steepest.array.tensor import Tensor
 
 
 class MemberScale(nn.Module):
-    """Multiplies every feature by a learned number, for each member.
+    """Multiplies every feature by a learned number, for each member. Starts at 1.
 
-    Shapes: input (members or 1, rows, features), output (members, rows, features). Starts at 1.
+    It does so in the weights that read the features: of these there are fewer than numbers in a
+    batch, and the batch needs no gradient then, which is a third of the first layer's work.
+
+    Shapes: input and output (members, features, outputs).
     """
 
     def __init__(self, members: int, features: int):
         super().__init__()
         self.weight = nn.Parameter(np.ones((members, 1, features), np.float32))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.weight
+    def forward(self, weight: Tensor) -> Tensor:
+        return st.matrix_transpose(self.weight) * weight
 
 
 class MemberLinear(nn.Module):
@@ -40,7 +43,7 @@ class MemberLinear(nn.Module):
         in_features, out_features: sizes of one member's layer.
         generator: draws weights and biases from the normal distribution; `None` starts at zero.
 
-    Shapes: input (members, rows, in_features), output (members, rows, out_features).
+    Shapes: input (members or 1, rows, in_features), output (members, rows, out_features).
     """
 
     def __init__(
@@ -60,8 +63,9 @@ class MemberLinear(nn.Module):
             self.weight = nn.Parameter(st.random.normal(weight, generator=generator))
             self.bias = nn.Parameter(st.random.normal(bias, generator=generator))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return (x @ self.weight) * (1.0 / math.sqrt(self.in_features)) + self.bias
+    def forward(self, x: Tensor, scale: MemberScale | None = None) -> Tensor:
+        weight = self.weight if scale is None else scale(self.weight)
+        return (x @ weight) * (1.0 / math.sqrt(self.in_features)) + self.bias
 
 
 class TabularNetwork(nn.Module):
@@ -99,10 +103,11 @@ class TabularNetwork(nn.Module):
         self.output = MemberLinear(members, width if depth else features, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.scale(x)
-        for layer in self.hidden:
-            x = nn.functional.relu(layer(x))
-        return self.output(x)
+        first, *others = [*self.hidden, self.output]
+        x = first(x, self.scale)
+        for layer in others:
+            x = layer(nn.functional.relu(x))
+        return x
 
 
 class MixedNetwork(nn.Module):
