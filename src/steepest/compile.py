@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from steepest.array.conversion import as_value
+from steepest.array.conversion import as_value, shape_of, type_of
 from steepest.autodiff.replay import differentiable
 from steepest.errors import ArgumentError, RetraceWarning, did_you_mean
 from steepest.graph.dtypes import DType
@@ -154,25 +154,26 @@ class Compiled(Generic[Parameters, Result]):
 
     def _run_batches(self, rows: Any, varying: Mapping[Tensor, np.ndarray], call: Call) -> Any:
         numbers = batch_rows(rows, call.tensors)
-        varying = {
-            tensor: by_step(tensor, given, len(numbers)) for tensor, given in varying.items()
-        }
-        if state.trace is None and options().compile and len(numbers):
+        values = {tensor: by_step(tensor, given, len(numbers)) for tensor, given in varying.items()}
+        if not len(numbers):
+            return None
+        if state.trace is None and options().compile:
             batch = call.taken(numbers[0])
             program = self._find(batch)
+            refuse_changed(values, program.traced.assigned)
             if program.runs_steps:
-                return program.run_steps(call.tensors, numbers, varying)
-        before = {tensor: tensor._stored().copy() for tensor in varying}
+                return program.run_steps(call.tensors, numbers, values)
+        before = {tensor: tensor.detach().clone() for tensor in values}
         results = []
         try:
             for step, each in enumerate(numbers):
-                for tensor, values in varying.items():
-                    tensor.assign(values[step])
+                for tensor, stored in values.items():
+                    tensor.assign(_from_array(stored[step], tensor.dtype))
                 batch = call.taken(each)
                 results.append(self(*batch.args, **batch.kwargs))
         finally:
-            for tensor, array in before.items():
-                tensor.assign(array)
+            for tensor, own in before.items():
+                tensor.assign(own)
         return stack_results(results)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -482,15 +483,28 @@ def batch_rows(rows: Any, tensors: Sequence[Value]) -> np.ndarray:
 
 
 def by_step(tensor: Tensor, numbers: Any, steps: int) -> np.ndarray:
-    """The numbers that a tensor has at each step, as the program reads them."""
-    array = np.ascontiguousarray(numbers, dtype=tensor._stored().dtype)
+    """The numbers that a tensor has at each step, stored as the program reads them."""
+    given = as_value(numbers)
     wanted = (steps, *tensor.shape)
-    if array.shape != wanted:
+    if shape_of(given) != wanted or not np.can_cast(
+        type_of(given).dtype.compute, tensor.dtype.compute, casting="same_kind"
+    ):
         raise ArgumentError(
-            f"run_batches_varying: the numbers of a tensor {tensor._type} are {array.shape}; for "
-            f"{steps} steps they must be {wanted}."
+            f"run_batches_varying: the numbers of a tensor {tensor._type} are {given._type}; for "
+            f"{steps} steps they must be numbers of its kind, {wanted}."
         )
-    return array
+    return np.ascontiguousarray(as_value(given, tensor.dtype)._stored())
+
+
+def refuse_changed(varying: Mapping[Tensor, np.ndarray], assigned: Sequence[Value]) -> None:
+    """Refuse to let a tensor vary that the function itself changes."""
+    changed = {id(each) for each in assigned}
+    for tensor in varying:
+        if id(tensor) in changed:
+            raise ArgumentError(
+                f"run_batches_varying: the function changes a tensor {tensor._type}, so it cannot "
+                f"be given other numbers at every step."
+            )
 
 
 def stack_results(results: Sequence[Any]) -> Any:

@@ -76,6 +76,26 @@ def test_rows_in_order_are_read_where_they_are(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+def test_only_rows_out_of_order_are_copied(threads: int) -> None:
+    def total(x: st.Tensor, y: st.Tensor) -> st.Tensor:
+        return st.sum(x - y, axis=1)
+
+    step = Compiled(total, on(threads))
+    data = np.arange(60, dtype="float32").reshape(12, 5)
+    step.run_batches([[3, 1]], data, data)
+    (program,) = step._programs
+    batches = program._executable._batches
+    for array in batches.values():
+        array.fill(np.nan)
+    step.run_batches([[3, 4], [8, 9]], data, data + 1)
+    assert all(np.isnan(array).all() for array in batches.values())
+    step.run_batches([[3, 4], [9, 8]], data, data[:])
+    first, second = batches.values()
+    assert first.tolist() == data[[9, 8]].tolist()
+    assert np.isnan(second).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_data_given_twice_is_its_own_target(threads: int) -> None:
     def distances(x: st.Tensor, y: st.Tensor) -> st.Tensor:
         return st.sum(st.abs(2 * x - y), axis=1)
@@ -112,9 +132,36 @@ def test_numbers_for_each_step_are_checked() -> None:
             training.rows, {rate: np.zeros(11)}, training.x, training.y
         )
     assert str(caught.value) == (
-        "run_batches_varying: the numbers of a tensor float64[] are (11,); for 12 steps they must "
-        "be (12,)."
+        "run_batches_varying: the numbers of a tensor float64[] are float64[11]; for 12 steps they "
+        "must be numbers of its kind, (12,)."
     )
+    count = training.optimizer.state[training.model[0].weight]["step"]
+    with pytest.raises(ArgumentError, match=r"float64\[\], so it cannot be given other numbers"):
+        training.step.run_batches_varying(
+            training.rows, {count: np.zeros(12)}, training.x, training.y
+        )
+
+
+@pytest.mark.parametrize("back_end", [on(1), Evaluator])
+def test_tensors_of_any_type_vary_and_come_back(back_end: Callable[[Graph], Any]) -> None:
+    half = st.asarray([1.5, 2.5], dtype=st.bfloat16)
+    count = st.asarray(7)
+
+    def scaled(x: st.Tensor) -> st.Tensor:
+        return st.sum(x * half.astype(st.float32)) + count.astype(st.float32)
+
+    step = Compiled(scaled, back_end)
+    data = np.ones((6, 2), "float32")
+    rows = np.array([[0], [3], [1]])
+    given = {half: np.array([[1, 2], [3, 4], [0.5, 0]], "float32"), count: np.array([10, 20, 30])}
+    assert step.run_batches_varying(rows, given, data).tolist() == [13.0, 27.0, 30.5]
+    assert half.astype(st.float32).tolist() == [1.5, 2.5]
+    assert count.item() == 7
+    nothing = {half: np.zeros((0, 2), "float32"), count: np.zeros(0, int)}
+    assert step.run_batches_varying(rows[:0], nothing, data) is None
+    assert half.astype(st.float32).tolist() == [1.5, 2.5]
+    with pytest.raises(ArgumentError, match="must be numbers of its kind"):
+        step.run_batches_varying(rows, {count: np.array([1.5, 2.5, 3.5])}, data)
 
 
 def test_native_steps_run_without_python() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import steepest as st
 from steepest import nn, optim
+from steepest.compile import Compiled
 from steepest.train import Callback, LearningRateSchedule
 from steepest.train.faults import TrainingFaultError
 from steepest.train.step import TrainingStep
@@ -131,7 +132,7 @@ def test_a_schedule_of_ones_own_sees_every_step(stretches: list[int]) -> None:
     assert not stretches
 
 
-def test_evaluation_is_the_same_batch_by_batch() -> None:
+def test_evaluation_is_the_same_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = make_data()
     trainer = make_trainer()
 
@@ -139,13 +140,108 @@ def test_evaluation_is_the_same_batch_by_batch() -> None:
         del epoch
         return batch
 
+    calls = []
+    plain = Compiled.run_batches
+
+    def counted(self: Any, rows: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(len(rows))
+        return plain(self, rows, *args, **kwargs)
+
+    monkeypatch.setattr(Compiled, "run_batches", counted)
     together = trainer.predict(x, batch_size=16)
+    assert sum(calls) == 25
     assert together.shape == (403, 3)
     assert together.tobytes() == trainer.predict(x, batch_size=16, prepare=alone).tobytes()
     assert trainer.evaluate(x, y, batch_size=16) == trainer.evaluate(
         x, y, batch_size=16, prepare=alone
     )
     assert trainer.predict(x[:5], batch_size=16).tobytes() == together[:5].tobytes()
+
+
+def test_data_in_columns_is_brought_into_order_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = make_data()
+    columns = np.asfortranarray(x.astype("float32"))
+    trainer = make_trainer()
+    copied = []
+    plain = np.ascontiguousarray
+
+    def counted(array: Any, *args: Any, **kwargs: Any) -> Any:
+        if np.asarray(array).shape[1:] == (6,) and not np.asarray(array).flags.c_contiguous:
+            copied.append(len(array))
+        return plain(array, *args, **kwargs)
+
+    monkeypatch.setattr(np, "ascontiguousarray", counted)
+    trainer.fit(columns, y, epochs=2, batch_size=4, progress="none")
+    assert copied == [403, 403], "for the steps, and for the fingerprint"
+    copied.clear()
+    trainer.predict(columns, batch_size=4)
+    assert sum(copied) == 400
+
+
+def test_outputs_that_are_no_arrays(stretches: list[int]) -> None:
+    class Several(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(6, 3)
+
+        def forward(self, x: st.Tensor) -> dict[str, Any]:
+            return {"scores": self.head(x), "note": None, "number": 3}
+
+    def loss(output: dict[str, Any], target: st.Tensor) -> st.Tensor:
+        return nn.functional.cross_entropy(output["scores"], target)
+
+    x, y = make_data()
+    model = Several()
+    trainer = st.Trainer(
+        model, loss=loss, optimizer=optim.SGD(model.parameters(), lr=0.1), back_end="native"
+    )
+    history = trainer.fit(
+        x, y, epochs=2, batch_size=4, progress="none", validation_data=(x[:90], y[:90])
+    )
+    assert sum(stretches) > 100
+    assert len(history["val_loss"]) == 2
+    assert history["val_loss"][-1] == trainer.evaluate(x[:90], y[:90], batch_size=4)["loss"]
+
+
+def test_schedules_are_taken_back_after_an_error() -> None:
+    st.random.seed(0)
+    words = np.random.default_rng(0).integers(0, 9, size=(400, 2))
+    words[333, 1] = 99
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(8, 2))
+    optimizer = optim.Adam(model.parameters(), lr=0.02)
+    schedule = optim.CosineAnnealingLR(optimizer, T_max=250)
+    trainer = st.Trainer(
+        model,
+        loss=nn.CrossEntropyLoss(),
+        optimizer=optimizer,
+        schedule=LearningRateSchedule(schedule, per="step"),
+        back_end="native",
+    )
+    with pytest.raises(IndexError, match="99"):
+        trainer.fit(words, words[:, 0] % 2, batch_size=4, shuffle=False, progress="none")
+    assert 0 < trainer.steps <= 83
+    assert schedule.last_epoch == trainer.steps
+    expected = 0.01 * (1 + np.cos(np.pi * trainer.steps / 250))
+    assert float(optimizer.param_groups[0]["lr"]) == pytest.approx(expected)
+
+
+def test_a_schedule_that_changes_the_step_itself_runs_one_by_one() -> None:
+    class Decaying(optim.ExponentialLR):
+        def step(self) -> None:
+            super().step()
+            if self.last_epoch == 40:
+                self.optimizer.param_groups[0]["weight_decay"] = 0.1
+
+    x, y = make_data()
+    weights = []
+    for watchers in ([], [OneByOne()]):
+        trainer = make_trainer()
+        schedule = LearningRateSchedule(Decaying(trainer.optimizer, 0.999), per="step")
+        trainer.fit(x, y, batch_size=4, progress="none", callbacks=[schedule, *watchers])
+        weights.append([each.numpy() for each in trainer.model.parameters()])
+        assert float(trainer.optimizer.param_groups[0]["weight_decay"]) == 0.1
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
 def test_checkpoints_are_where_they_were_asked_for(tmp_path: Any, stretches: list[int]) -> None:

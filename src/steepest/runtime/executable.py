@@ -234,12 +234,12 @@ class NativeExecutable:
             words = [self._function, address_of(table)]
             words += [address_of(self.memory.faults), *rows.shape, address_of(rows)]
             words += [len(data), len(made), 0, len(varying)]
-            copies: dict[int, int] = {}
+            copies: dict[tuple[int, int], int] = {}
             for number, array in data.items():
-                to = copies.setdefault(id(array), addresses[number])
-                row_bytes = array.nbytes // max(1, len(array))
+                start, row_bytes = address_of(array), array.nbytes // max(1, len(array))
+                to = copies.setdefault((start, row_bytes), addresses[number])
                 is_copied = to != addresses[number]
-                words += [address_of(array), to, row_bytes, number, is_copied]
+                words += [start, to, row_bytes, number, is_copied]
             for one, all_steps in zip(made, stacked, strict=True):
                 words += [address_of(one), address_of(all_steps), one.nbytes]
             for number, values in varying.items():

@@ -117,7 +117,8 @@ class FaultGuard:
         self._schedules = [each for each in schedules if each.per == "step"]
         self._good: TrainingState | None = None
         self._good_schedules: list[dict[str, Any]] = []
-        self._marked_at = 0.0
+        self._marked_at: float | None = None
+        self._looked_at: float | None = None
         self._spacing = CHECK_STEPS
         self.position = Position(0, 0, 0)
 
@@ -137,25 +138,30 @@ class FaultGuard:
         Raises:
             TrainingFaultError: a weight is not finite.
         """
-        began = time.perf_counter()
         if not checked:
             self.check(position)
+        began = time.perf_counter()
         self._good = capture(self._model, self._optimizer)
         self._good_schedules = [each.state_dict() for each in self._schedules]
-        self._space_out(position.steps - self.position.steps, began)
+        self._space_out(position.steps - self.position.steps, time.perf_counter() - began)
         self.position = position
         return self._good
 
-    def _space_out(self, steps: int, began: float) -> None:
-        """Set how many steps lie between looks, after one that began at some time."""
-        now = time.perf_counter()
-        if steps:
-            most = CHECK_SHARE * (began - self._marked_at) / steps
-            self._spacing = int(min(max((now - began) / most, CHECK_STEPS), MOST_CHECK_STEPS))
-        self._marked_at = now
+    def _space_out(self, steps: int, seconds: float) -> None:
+        """Set how many steps lie between looks, after some steps and a copy that took so long.
+
+        A look takes about as long as a copy. What came between the first look after the steps and
+        the copy, such as validation, counts neither as steps nor as a look.
+        """
+        if steps and self._marked_at is not None and self._looked_at is not None:
+            allowed = CHECK_SHARE * max(self._looked_at - self._marked_at, 1e-9) / steps
+            self._spacing = int(min(max(2 * seconds / allowed, CHECK_STEPS), MOST_CHECK_STEPS))
+        self._marked_at, self._looked_at = time.perf_counter(), None
 
     def check(self, position: Position) -> None:
         """Raise TrainingFaultError if a weight or the optimizer's state is not finite."""
+        if self._looked_at is None:
+            self._looked_at = time.perf_counter()
         name = nonfinite_name(self._model, self._optimizer)
         if name and self._good is None:
             raise NonFiniteError(

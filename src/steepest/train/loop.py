@@ -188,25 +188,55 @@ class FitLoop:
         plan = self.run_settings.plan
         rows = plan.rows(self._first_epoch + self.epoch, self.batch, count)
         began = time.perf_counter()
-        results = self.run_settings.step.many(self._data, rows, self._scheduled(count))
+        before = self._schedule_state()
+        scheduled = self._scheduled(count)
+        if scheduled is None:
+            self._put_back(before)
+            self._data = None
+            return
+        try:
+            results = self.run_settings.step.many(self._data, rows, scheduled)
+        except BaseException:
+            self._put_back(before)
+            raise
         seconds = max(time.perf_counter() - began, 1e-6)
         self._pace = max(1, int(count * STRETCH_SECONDS / seconds))
         target = self.run_settings.source.target if self.trainer.metrics else None
         self._note(results, rows.shape[1], None if target is None else target[rows.reshape(-1)])
         self._look()
 
-    def _scheduled(self, count: int) -> dict[Tensor, npt.NDArray[np.float64]]:
-        """Move the schedules on by some steps; what each hyperparameter is at each of them."""
+    def _scheduled(self, count: int) -> dict[Tensor, npt.NDArray[np.float64]] | None:
+        """Move the schedules on by some steps; what each hyperparameter is at each of them.
+
+        None where a schedule changed more than such numbers, as by switching on weight decay.
+        """
         if not self._schedules:
             return {}
         groups = self.trainer.optimizer.param_groups
+        kinds = [group.static_options() for group in groups]
         tensors = [tensor for group in groups for tensor in group.scheduled_options()]
         numbers = np.empty((len(tensors), count))
         for step in range(count):
             numbers[:, step] = [tensor.item() for tensor in tensors]
             for each in self._schedules:
                 each.schedule.step()
+        if kinds != [group.static_options() for group in groups]:
+            return None
         return dict(zip(tensors, numbers, strict=True))
+
+    def _schedule_state(self) -> list[tuple[Any, dict[str, Any]]]:
+        """Where the schedules by the step are, and what they set."""
+        places = [(each, each.state_dict()) for each in self._schedules]
+        groups = self.trainer.optimizer.param_groups if places else []
+        return [*places, *((group, group.plain_options()) for group in groups)]
+
+    def _put_back(self, state: list[tuple[Any, dict[str, Any]]]) -> None:
+        """Take the schedules back, after steps that did not come about."""
+        for owner, values in state:
+            if isinstance(owner, LearningRateSchedule):
+                owner.load_state_dict(values)
+            else:
+                owner.update(values)
 
     def _run_batch(self) -> None:
         batch = self._batch_at(self.epoch, self.batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ WHOLE_HASH_BYTES = 4_000_000
 SAMPLE_ROWS = 256
 
 MOST_CONVERTED_BYTES = 1_000_000_000
-"""Data up to this size is converted as a whole before training, and not batch by batch."""
+"""Data up to this size is converted, and put into plain order, as a whole before training, and not
+batch by batch."""
 
 Selection = npt.NDArray[np.int64] | slice
 
@@ -118,20 +120,37 @@ class ArraySource:
         return batch if self._prepare is None else self._prepare(batch, epoch)
 
     def whole(self) -> Batch | None:
-        """All samples as one batch, as the training step takes them.
+        """All samples as one batch, as the training step takes them, each array in plain order.
 
-        None where batches are prepared one by one, or where converting all of the data to `dtype`
-        at once would take more than `MOST_CONVERTED_BYTES`.
+        None where batches are prepared one by one, or where bringing all of the data into `dtype`
+        and plain order at once would take more than `MOST_CONVERTED_BYTES`.
         """
         arrays = [*self._inputs.values(), self.target, self.weight]
-        converted = sum(
-            each.size * self._dtype.compute.itemsize
-            for each in arrays
-            if each is not None and each.dtype.kind == "f" and each.dtype != self._dtype.compute
-        )
-        if self._prepare is not None or converted > MOST_CONVERTED_BYTES:
+        converted = sum(map(self._copied_bytes, arrays))
+        if self.is_prepared or converted > MOST_CONVERTED_BYTES:
             return None
-        return self.batch(slice(None))
+        batch = self.batch(slice(None))
+        return dataclasses.replace(
+            batch,
+            inputs=tuple(map(_plain, batch.inputs)),
+            named={name: _plain(array) for name, array in batch.named.items()},
+            target=_plain(batch.target),
+            weight=_plain(batch.weight),
+        )
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a function makes of each batch what the model takes."""
+        return self._prepare is not None
+
+    def _copied_bytes(self, array: npt.NDArray | None) -> int:
+        """What the training step's form of an array takes beside the array."""
+        if array is None:
+            return 0
+        is_float = array.dtype.kind == "f"
+        dtype = self._dtype.compute if is_float else array.dtype
+        is_ready = array.flags.c_contiguous and array.dtype == dtype
+        return 0 if is_ready else array.size * dtype.itemsize
 
     def subset(self, selection: Selection) -> ArraySource:
         """Return a source of some of the samples, without checking them again."""
@@ -228,6 +247,11 @@ class ArraySource:
                     f"{name} {other.shape} has {len(other)}. The first axis runs over samples."
                 )
         return len(array)
+
+
+def _plain(array: Any) -> Any:
+    """An array in plain order; None stays None."""
+    return None if array is None else np.ascontiguousarray(array)
 
 
 def class_weights(target: npt.NDArray, class_weight: Any) -> npt.NDArray[np.float64]:

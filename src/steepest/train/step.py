@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,19 @@ import steepest as st
 from steepest import nn, optim
 from steepest.array.tensor import Tensor
 from steepest.compile import Compiled
-from steepest.trace.containers import map_leaves
+from steepest.trace.containers import flatten, map_leaves
 from steepest.train.losses import Loss, weighted_loss
 from steepest.train.plan import slices
 from steepest.train.source import ArraySource, Batch
 
 STRETCH_SECONDS = 0.05
 """About how long steps are run with no look at Ctrl-C, callbacks or progress in between."""
+
+MOST_STRETCH_BYTES = 64_000_000
+"""Outputs that an evaluation's steps give back together."""
+
+MOST_STRETCH_SAMPLES = 1_000_000
+"""Samples that an evaluation's steps take together."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class EvaluationStep:
                 return value, output
 
         self.run = st.compile(step, back_end=back_end) if compiled else step
-        self._pace = 1
+        self._samples_a_call = 1
 
     def __call__(self, batch: Batch) -> tuple[float, Any]:
         """Return the batch's loss (0 when only predicting) and the output as arrays."""
@@ -183,35 +188,39 @@ class EvaluationStep:
     def over(self, source: ArraySource, batch_size: int) -> Iterator[tuple[slice, float, Any]]:
         """Go over all samples batch by batch, many in one call where none is prepared by itself.
 
+        A call takes about `STRETCH_SECONDS`, and gives back `MOST_STRETCH_BYTES` at most.
+
         Yields:
             Which samples, and what a call returns for their batch.
         """
-        whole = source.whole() if isinstance(self.run, Compiled) else None
-        full = 0 if whole is None else source.rows // batch_size
         parts = slices(source.rows, batch_size)
-        if whole is not None:
-            yield from self._many(step_arguments(whole), parts[:full])
+        together = isinstance(self.run, Compiled) and not source.is_prepared
+        full = source.rows // batch_size if together else 0
+        done = 0
+        while done < full:
+            some = parts[done : min(full, done + max(1, self._samples_a_call // batch_size))]
+            yield from self._many(source, some)
+            done += len(some)
         for part in parts[full:]:
             yield part, *self(source.batch(part))
 
     def _many(
-        self, data: StepArguments, parts: Sequence[slice]
+        self, source: ArraySource, parts: Sequence[slice]
     ) -> Iterator[tuple[slice, float, Any]]:
-        """The same for batches of one size, in calls of about `STRETCH_SECONDS`."""
+        """The same for consecutive batches of one size in one call."""
         assert isinstance(self.run, Compiled)
-        done = 0
-        while done < len(parts):
-            some = parts[done : done + self._pace]
-            began = time.perf_counter()
-            rows = np.arange(some[0].start, some[-1].stop).reshape(len(some), -1)
-            values, outputs = self.run.run_batches(rows, *data)
-            seconds = max(time.perf_counter() - began, 1e-6)
-            done += len(some)
-            self._pace = max(1, int(len(some) * STRETCH_SECONDS / seconds))
-            losses = [0.0] * len(some) if values is None else np.asarray(values).tolist()
-            arrays = to_arrays(outputs)
-            for number, part in enumerate(some):
-                yield part, losses[number], map_leaves(itemgetter(number), arrays)
+        began = time.perf_counter()
+        batch = source.batch(slice(parts[0].start, parts[-1].stop))
+        rows = np.arange(batch.size).reshape(len(parts), -1)
+        values, outputs = self.run.run_batches(rows, *step_arguments(batch))
+        arrays = to_arrays(outputs)
+        seconds = max(time.perf_counter() - began, 1e-6)
+        given = sum(leaf.nbytes for leaf in flatten(arrays)[0] if isinstance(leaf, np.ndarray))
+        share = min(STRETCH_SECONDS / seconds, MOST_STRETCH_BYTES / max(given, 1))
+        self._samples_a_call = int(min(batch.size * share, MOST_STRETCH_SAMPLES))
+        losses = [0.0] * len(parts) if values is None else np.asarray(values).tolist()
+        for number, part in enumerate(parts):
+            yield part, losses[number], _at(arrays, number)
 
 
 def batch_loss(loss: Loss, weighted: bool) -> Callable[[Any, Any, Any], Tensor]:
@@ -266,9 +275,14 @@ def detached(output: Any) -> Any:
     return map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, output)
 
 
-def _joined(outputs: npt.NDArray) -> npt.NDArray:
-    """Outputs `(steps, batch, ...)` as those of all samples."""
-    return outputs.reshape(-1, *outputs.shape[2:])
+def _joined(leaf: Any) -> Any:
+    """A model's output `(steps, batch, ...)` as that of all samples; what is no array stays."""
+    return leaf.reshape(-1, *leaf.shape[2:]) if isinstance(leaf, np.ndarray) else leaf
+
+
+def _at(outputs: Any, step: int) -> Any:
+    """The outputs of one of many steps; what is no array is that of all."""
+    return map_leaves(lambda leaf: leaf[step] if isinstance(leaf, np.ndarray) else leaf, outputs)
 
 
 def to_arrays(output: Any) -> Any:

@@ -21,8 +21,8 @@ from steepest.array.tensor import Tensor
 class MemberScale(nn.Module):
     """Multiplies every feature by a learned number, for each member. Starts at 1.
 
-    It does so in the weights that read the features: of these there are fewer than numbers in a
-    batch, and the batch needs no gradient then, which is a third of the first layer's work.
+    It does so in the weights that read the features: the table needs no gradient then, which would
+    be a third of the first layer's work.
 
     Shapes: input and output (members, features, outputs).
     """
