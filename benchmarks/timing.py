@@ -1,16 +1,28 @@
-"""Interleaved rounds: every library in turn, again and again, so that all meet the same machine."""
+"""Interleaved rounds: every library in turn, again and again, so that all meet the same machine.
+
+Some libraries' threads go on spinning for a tenth of a second or longer after their work is done.
+Each turn begins with steps that are not counted, until nobody else's threads run, so that none pays
+for the one before it; there is no pause, after which a virtual machine's processors are slow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.remote import Remote
 
-WARM_UP_SECONDS = 0.005
+WARM_UP_SECONDS = 0.02
 """Steps before each round that are not counted: threads wake, caches fill again."""
+
+IDLE_SHARE = 0.1
+"""A process is idle when it takes less than this share of a processor while another warms up."""
+
+MOST_WARM_UP_SECONDS = 2.0
+"""How long a turn waits for the others to be idle."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +72,25 @@ def interleave(workers: Mapping[str, Remote], rounds: Rounds) -> dict[str, Times
     for number in range(rounds.count):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
+            others = [worker for other, worker in workers.items() if other != name]
+            warm_up_alone(workers[name], warm_up[name], others)
             seconds = workers[name].call(
                 "time",
                 steps=steps[name],
-                warm_up=warm_up[name],
                 processor_time=rounds.processor_time,
             )
             found[name].append(seconds)
     return {name: Times(tuple(seconds)) for name, seconds in found.items()}
+
+
+def warm_up_alone(worker: Remote, steps: int, others: Collection[Remote]) -> None:
+    """Run steps that are not counted until none of the others' threads run any more."""
+    end = time.monotonic() + MOST_WARM_UP_SECONDS
+    while time.monotonic() < end:
+        start = time.monotonic()
+        before = [other.call("processor_seconds") for other in others]
+        worker.call("warm_up", steps=steps)
+        after = [other.call("processor_seconds") for other in others]
+        used = max((b - a for a, b in zip(before, after, strict=True)), default=0.0)
+        if used < IDLE_SHARE * (time.monotonic() - start):
+            return

@@ -90,14 +90,21 @@ class Worker:
                 return elapsed / steps
             steps = max(1, min(steps * 2, int((seconds - total) / elapsed * steps)))
 
-    def time(self, steps: int, warm_up: int, processor_time: bool) -> float:
-        """Seconds per step over so many, after some that are not counted."""
+    def warm_up(self, steps: int) -> None:
+        """Run so many steps that are not counted."""
+        self._built().run(steps)
+
+    def time(self, steps: int, processor_time: bool) -> float:
+        """Seconds per step over so many."""
         session = self._built()
         clock = time.process_time if processor_time else time.perf_counter
-        session.run(warm_up)
         start = clock()
         session.run(steps)
         return (clock() - start) / steps
+
+    def processor_seconds(self) -> float:
+        """Processor time that all threads of this process have taken."""
+        return time.process_time()
 
     def peak_memory_mb(self) -> float:
         """The most memory that this process has held, in MiB."""

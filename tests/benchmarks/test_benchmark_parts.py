@@ -21,7 +21,7 @@ from benchmarks.options import widths
 from benchmarks.plot import Curve, line_plot
 from benchmarks.remote import Remote, WorkerError
 from benchmarks.results import markdown, speed_table, to_json
-from benchmarks.timing import Times
+from benchmarks.timing import Times, warm_up_alone
 from benchmarks.workloads import WORKLOADS, make_workload
 from benchmarks.workloads.layers import Convolution, TransposedConvolution
 from benchmarks.workloads.numbers import (
@@ -213,6 +213,32 @@ def test_contractions_are_what_their_form_says(form: str) -> None:
         session = LIBRARIES[name].contraction(left, right, form, 1)
         found = session.numbers(session.step())
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_turn_begins_when_the_others_no_longer_run() -> None:
+    class Spinning:
+        """Its threads take a whole processor while three warm-ups run."""
+
+        used = 0.0
+
+        def call(self, method: str) -> float:
+            assert method == "processor_seconds"
+            return self.used
+
+    class Timed:
+        warm_ups = 0
+
+        def call(self, method: str, steps: int) -> None:
+            assert (method, steps) == ("warm_up", 7)
+            self.warm_ups += 1
+            if self.warm_ups <= 3:
+                other.used += 1.0
+
+    timed, other, idle = Timed(), Spinning(), Spinning()
+    warm_up_alone(timed, 7, [other, idle])  # type: ignore[arg-type,list-item]
+    assert timed.warm_ups == 4
+    warm_up_alone(timed, 7, [])  # type: ignore[arg-type]
+    assert timed.warm_ups == 5
 
 
 def test_chains_are_long_for_small_sizes() -> None:
