@@ -8,11 +8,13 @@ takes shuffled rows, and figures are read once an epoch. Rounds in turn, in one 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +71,7 @@ def by_fit(case: Case) -> Callable[[], object]:
     x, y = data(case.rows)
     part = case.rows // 4
     validation = (x[:part], y[:part]) if case.validation else None
-    model = network()
+    model = network(st.nn)
     optimizer = optim.Adam(model.parameters(), lr=RATE)
     trainer = st.Trainer(
         model,
@@ -101,7 +103,7 @@ def by_steps(case: Case) -> Callable[[], object]:
     import steepest as st
     from steepest import nn, optim
 
-    model = network()
+    model = network(nn)
     optimizer = optim.Adam(model.parameters(), lr=RATE)
 
     @st.compile
@@ -118,20 +120,12 @@ def by_steps(case: Case) -> Callable[[], object]:
     return lambda: step.run_batches(rows, x, y)
 
 
-def network():
-    """The network in steepest."""
-    import steepest as st
-    from steepest import nn
-
-    st.random.seed(0)
-    first, second, third, last = WIDTHS
-    return nn.Sequential(
-        nn.Linear(first, second),
-        nn.ReLU(),
-        nn.Linear(second, third),
-        nn.ReLU(),
-        nn.Linear(third, last),
-    )
+def network(nn: Any) -> Any:
+    """The network, made of the layers of either library, which have the same names."""
+    layers: list[Any] = []
+    for inputs, outputs in itertools.pairwise(WIDTHS):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def by_torch(case: Case, threads: int) -> Callable[[], object]:
@@ -140,14 +134,7 @@ def by_torch(case: Case, threads: int) -> Callable[[], object]:
     from torch import nn
 
     torch.set_num_threads(threads)
-    first, second, third, last = WIDTHS
-    model = nn.Sequential(
-        nn.Linear(first, second),
-        nn.ReLU(),
-        nn.Linear(second, third),
-        nn.ReLU(),
-        nn.Linear(third, last),
-    )
+    model = network(nn)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     objective = nn.CrossEntropyLoss()
     x, y = map(torch.from_numpy, data(case.rows))

@@ -509,8 +509,6 @@ def refuse_changed(varying: Mapping[Tensor, np.ndarray], assigned: Sequence[Valu
 
 def stack_results(results: Sequence[Any]) -> Any:
     """The results of all steps as one: tensors stacked and detached, other leaves of the last."""
-    if not results:
-        return None
     leaves, structure = flatten(results[-1])
     columns = [flatten(each)[0] for each in results]
     stacked = [

@@ -11,7 +11,7 @@ import pytest
 import steepest as st
 from steepest import nn, optim
 from steepest.compile import Compiled, compile_natively
-from steepest.errors import ArgumentError
+from steepest.errors import ArgumentError, ShapeError
 from steepest.graph.evaluate import Evaluator
 from steepest.graph.node import Graph
 from steepest.runtime.executable import NativeExecutable
@@ -140,6 +140,22 @@ def test_numbers_for_each_step_are_checked() -> None:
         training.step.run_batches_varying(
             training.rows, {count: np.zeros(12)}, training.x, training.y
         )
+
+
+def test_machine_code_is_given_numbers_for_each_step_only() -> None:
+    training = Training(on(1))
+    training.step.run_batches(training.rows[:1], training.x, training.y)
+    (program,) = training.step._programs
+    executable = program._executable
+    data = {0: training.x, 1: training.y}
+    batch = [array[training.rows[0]] for array in data.values()]
+    sources = program.traced.inputs([st.asarray(each) for each in batch])
+    rate = training.optimizer.param_groups[0]["lr"]
+    number = next(n for n, source in enumerate(sources) if source is rate)
+    arrays = [source._stored() for source in sources]
+    for wrong in (np.zeros(2), np.zeros(1, "float32"), np.zeros((1, 1))):
+        with pytest.raises(ShapeError, match="for 1 steps, but the program was compiled for"):
+            executable.run_steps(arrays, data, training.rows[:1], {number: wrong})
 
 
 @pytest.mark.parametrize("back_end", [on(1), Evaluator])

@@ -10,6 +10,7 @@ from steepest import nn, optim
 from steepest.errors import NonFiniteError
 from steepest.train import Callback, CheckpointStore, LearningRateSchedule, TrainingFaultError
 from steepest.train.faults import CHECK_STEPS, MOST_CHECK_STEPS, FaultGuard, Position
+from steepest.train.step_schedules import StepSchedules
 
 FIX_RATE = "Fix: lower the learning rate, or clip gradients with Trainer(clip_norm=1.0)."
 
@@ -95,7 +96,7 @@ class TestForward:
     def test_looks_are_further_apart_where_steps_are_short(self):
         model = network(Bomb(-1, log_of_negative))
         optimizer = optim.Adam(model.parameters(), lr=0.01)
-        guard = FaultGuard(model, optimizer, None, None, [])
+        guard = FaultGuard(model, optimizer, None, None, StepSchedules(optimizer, []))
         guard.mark(Position(0, 0, 0))
         assert guard.steps_left(0) == CHECK_STEPS
         guard.mark(Position(0, 64, 64))

@@ -225,6 +225,31 @@ def test_schedules_are_taken_back_after_an_error() -> None:
     assert float(optimizer.param_groups[0]["lr"]) == pytest.approx(expected)
 
 
+def test_a_schedule_that_fails_does_so_at_its_own_step() -> None:
+    def rate(step: int) -> float:
+        if step == 60:
+            raise ZeroDivisionError("no rate for step 60")
+        return 1.0
+
+    x, y = make_data()
+    results = []
+    for watchers in ([], [OneByOne()]):
+        trainer = make_trainer()
+        schedule = optim.LambdaLR(trainer.optimizer, rate)
+        with pytest.raises(ZeroDivisionError, match="step 60"):
+            trainer.fit(
+                x,
+                y,
+                batch_size=4,
+                progress="none",
+                callbacks=[LearningRateSchedule(schedule, per="step"), *watchers],
+            )
+        weights = [each.numpy().tobytes() for each in trainer.model.parameters()]
+        results.append((trainer.steps, schedule.last_epoch, weights))
+    assert results[0] == results[1]
+    assert results[0][:2] == (60, 59)
+
+
 def test_a_schedule_that_changes_the_step_itself_runs_one_by_one() -> None:
     class Decaying(optim.ExponentialLR):
         def step(self) -> None:

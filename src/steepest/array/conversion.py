@@ -94,6 +94,7 @@ def as_value(x: Any, dtype: DType | None = None) -> Value:
     if isinstance(x, list | tuple) and _holds_tensors(x):
         return _stacked(x, dtype)
     array = _numpy_array(x, dtype)
+    # The kind first: NumPy makes the name anew each time it is asked for.
     if array.dtype.kind == "V" and array.dtype.name == "bfloat16":
         return as_value(wrapped(array.view("uint16"), bfloat16), dtype)
     wanted = dtype or _default_dtype(x, array)

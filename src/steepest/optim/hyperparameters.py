@@ -82,6 +82,7 @@ class Hyperparameter:
             )
         if hasattr(value, "reshape"):
             value = value.reshape(()).item()
+        # A float is asked for by itself: the protocol takes ten times as long to ask for.
         if isinstance(value, bool | str | bytes) or not isinstance(value, float | SupportsFloat):
             raise self._refusal(owner, label, f"{value!r} ({type(value).__name__})")
         number = float(value)

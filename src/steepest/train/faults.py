@@ -21,11 +21,11 @@ from steepest import nn
 from steepest.array.tensor import Tensor
 from steepest.errors import NonFiniteError, SteepestError
 from steepest.trace.containers import flatten
-from steepest.train.callbacks import LearningRateSchedule
 from steepest.train.history import format_number
 from steepest.train.source import Batch
 from steepest.train.state import TrainingState, all_finite, capture, nonfinite_name, restore
 from steepest.train.step import TrainingStep
+from steepest.train.step_schedules import ScheduleState, StepSchedules
 
 CHECK_STEPS = 64
 """Fewest steps between two looks at all weights."""
@@ -99,7 +99,7 @@ class FaultGuard:
         optimizer: its optimizer.
         step: the training step.
         batch_at: returns the batch of an epoch and batch number.
-        schedules: callbacks that change the learning rate after each step.
+        schedules: those that are stepped after each step.
     """
 
     def __init__(
@@ -108,15 +108,15 @@ class FaultGuard:
         optimizer: Any,
         step: TrainingStep,
         batch_at: Callable[[int, int], Batch],
-        schedules: Sequence[LearningRateSchedule],
+        schedules: StepSchedules,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
         self._step = step
         self._batch_at = batch_at
-        self._schedules = [each for each in schedules if each.per == "step"]
+        self._schedules = schedules
         self._good: TrainingState | None = None
-        self._good_schedules: list[dict[str, Any]] = []
+        self._good_schedules: ScheduleState = []
         self._marked_at: float | None = None
         self._looked_at: float | None = None
         self._spacing = CHECK_STEPS
@@ -142,7 +142,7 @@ class FaultGuard:
             self.check(position)
         began = time.perf_counter()
         self._good = capture(self._model, self._optimizer)
-        self._good_schedules = [each.state_dict() for each in self._schedules]
+        self._good_schedules = self._schedules.state()
         self._space_out(position.steps - self.position.steps, time.perf_counter() - began)
         self.position = position
         return self._good
@@ -231,14 +231,13 @@ class FaultGuard:
         """Go back to the last good state."""
         assert self._good is not None
         restore(self._model, self._optimizer, self._good)
-        _restore_schedules(self._schedules, self._good_schedules)
+        self._schedules.restore(self._good_schedules)
 
     def _repeat(self, offset: int) -> float:
         """Run one step again and return its loss."""
         batch = self._batch_at(self.position.epoch, self.position.batch + offset)
         (loss,) = self._step(batch).losses
-        for each in self._schedules:
-            each.schedule.step()
+        self._schedules.step()
         return loss
 
     def _replay(self, count: int) -> None:
@@ -390,10 +389,3 @@ def _range(tree: Any) -> str:
 def _largest(tree: Any) -> str:
     lowest, highest = _bounds(tree)
     return format_number(max(abs(lowest), abs(highest)))
-
-
-def _restore_schedules(
-    schedules: Sequence[LearningRateSchedule], states: Sequence[dict[str, Any]]
-) -> None:
-    for each, state in zip(schedules, states, strict=True):
-        each.load_state_dict(state)

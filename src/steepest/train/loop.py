@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
-from steepest.array.tensor import Tensor
 from steepest.errors import CheckpointError
 from steepest.optim import LRScheduler
 from steepest.train.callbacks import Callback, LearningRateSchedule
@@ -33,6 +31,7 @@ from steepest.train.step import (
     step_arguments,
     trainable,
 )
+from steepest.train.step_schedules import StepSchedules
 
 if TYPE_CHECKING:
     from steepest.train.trainer import Trainer
@@ -94,11 +93,7 @@ class FitLoop:
         )
         self._saved_at = time.monotonic()
         self._saved_position: Position | None = None
-        self._schedules = [
-            each
-            for each in run.callbacks
-            if isinstance(each, LearningRateSchedule) and each.per == "step"
-        ]
+        self._schedules = StepSchedules(trainer.optimizer, run.callbacks)
         self._guard = FaultGuard(
             trainer.model, trainer.optimizer, run.step, self._batch_at, self._schedules
         )
@@ -183,60 +178,26 @@ class FitLoop:
         return max(most, 1)
 
     def _run_batches(self, count: int) -> None:
-        """Run some batches in one call."""
+        """Run some batches in one call; from now on one by one, where schedules need that."""
         assert self._data is not None
         plan = self.run_settings.plan
         rows = plan.rows(self._first_epoch + self.epoch, self.batch, count)
         began = time.perf_counter()
-        before = self._schedule_state()
-        scheduled = self._scheduled(count)
+        before = self._schedules.state()
+        scheduled = self._schedules.ahead(count)
         if scheduled is None:
-            self._put_back(before)
             self._data = None
             return
         try:
             results = self.run_settings.step.many(self._data, rows, scheduled)
         except BaseException:
-            self._put_back(before)
+            self._schedules.restore(before)
             raise
         seconds = max(time.perf_counter() - began, 1e-6)
         self._pace = max(1, int(count * STRETCH_SECONDS / seconds))
         target = self.run_settings.source.target if self.trainer.metrics else None
         self._note(results, rows.shape[1], None if target is None else target[rows.reshape(-1)])
         self._look()
-
-    def _scheduled(self, count: int) -> dict[Tensor, npt.NDArray[np.float64]] | None:
-        """Move the schedules on by some steps; what each hyperparameter is at each of them.
-
-        None where a schedule changed more than such numbers, as by switching on weight decay.
-        """
-        if not self._schedules:
-            return {}
-        groups = self.trainer.optimizer.param_groups
-        kinds = [group.static_options() for group in groups]
-        tensors = [tensor for group in groups for tensor in group.scheduled_options()]
-        numbers = np.empty((len(tensors), count))
-        for step in range(count):
-            numbers[:, step] = [tensor.item() for tensor in tensors]
-            for each in self._schedules:
-                each.schedule.step()
-        if kinds != [group.static_options() for group in groups]:
-            return None
-        return dict(zip(tensors, numbers, strict=True))
-
-    def _schedule_state(self) -> list[tuple[Any, dict[str, Any]]]:
-        """Where the schedules by the step are, and what they set."""
-        places = [(each, each.state_dict()) for each in self._schedules]
-        groups = self.trainer.optimizer.param_groups if places else []
-        return [*places, *((group, group.plain_options()) for group in groups)]
-
-    def _put_back(self, state: list[tuple[Any, dict[str, Any]]]) -> None:
-        """Take the schedules back, after steps that did not come about."""
-        for owner, values in state:
-            if isinstance(owner, LearningRateSchedule):
-                owner.load_state_dict(values)
-            else:
-                owner.update(values)
 
     def _run_batch(self) -> None:
         batch = self._batch_at(self.epoch, self.batch)
