@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from benchmarks import libraries
+from benchmarks import fit, libraries
 from benchmarks.contraction import chain_length
 from benchmarks.libraries import LIBRARIES, installed
 from benchmarks.libraries.session import Task
@@ -31,6 +32,7 @@ from benchmarks.workloads.numbers import (
     output_shape,
 )
 from steepest import models, nn
+from steepest.train import History
 
 
 def test_operations_are_those_of_the_contractions() -> None:
@@ -213,6 +215,23 @@ def test_contractions_are_what_their_form_says(form: str) -> None:
         session = LIBRARIES[name].contraction(left, right, form, 1)
         found = session.numbers(session.step())
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", fit.CASES)
+def test_ways_to_train_with_fit(name: str) -> None:
+    case = dataclasses.replace(fit.CASES[name], rows=100, epochs=2)
+    assert case.steps == 8
+    history = fit.by_fit(case)()
+    assert isinstance(history, History)
+    assert len(history["loss"]) == 2
+    assert ("val_accuracy" in history.names) == case.validation
+    assert ("accuracy" in history.names) == case.metric
+    assert (history["lr"][-1] < fit.RATE / 2) == case.schedule
+    losses = fit.by_steps(case)()
+    assert isinstance(losses, st.Tensor)
+    assert losses.shape == (8,)
+    pytest.importorskip("torch")
+    fit.by_torch(case, threads=1)()
 
 
 def test_a_turn_begins_when_the_others_no_longer_run() -> None:
