@@ -16,8 +16,10 @@ from steepest import nn, optim
 from steepest.compile import Compiled
 from steepest.graph.evaluate import Evaluator, evaluate
 from steepest.graph.node import Graph
+from steepest.kernels.tuning import FINEST, USUAL
 from steepest.ops import REGISTRY
 from steepest.runtime.executable import NativeExecutable
+from steepest.runtime.machine import host
 
 
 class Training:
@@ -114,6 +116,25 @@ def test_contractions_of_any_shape(sizes: tuple[int, ...], spec: str, dtype: str
     graph = one_node(REGISTRY["contract"], arrays, {"spec": spec})
     size = evaluate(graph, [np.abs(array) for array in arrays])[0].max(initial=1.0)
     assert_equal_to_evaluator(graph, arrays, 0.0, float(size) * np.finfo(dtype).eps * 8)
+
+
+@pytest.mark.parametrize("missing", [0, 3])
+@pytest.mark.parametrize("rows", [5, 6, 8, 13, 20, 27, 64, 250, 300])
+def test_rows_of_four_vectors(rows: int, missing: int) -> None:
+    """A tile of its own, whose rows do not divide the shares of threads; any share can end them."""
+    columns = 4 * host().lanes(st.float32) - missing
+    random = np.random.default_rng(0)
+    arrays = [
+        random.normal(size=shape).astype(np.float32) for shape in ((rows, 130), (130, columns))
+    ]
+    graph = one_node(REGISTRY["contract"], arrays, {"spec": "ij,jk->ik"})
+    assert_equal_to_evaluator(graph, arrays, 0.0, 1e-4)
+    runs = [
+        NativeExecutable(graph, threads=threads, tuning=tuning)(arrays)[0].tobytes()
+        for tuning in (USUAL, FINEST)
+        for threads in (1, 2, 3, 5)
+    ]
+    assert len(set(runs)) == 1
 
 
 ULP_BOUNDS = {"exp": 2.0, "log": 2.0, "tanh": 3.0, "sigmoid": 4.0}

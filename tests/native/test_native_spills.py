@@ -16,9 +16,11 @@ SPECS = ["ij,jk->ik", "ij,kj->ik", "ji,jk->ik", "ji,kj->ik"]
 BATCHES = ["bij,bjk->bik", "bji,bkj->bik"]
 SHAPES = [
     *((rows, columns) for rows in range(1, 9) for columns in (7, 100)),
-    *((rows, columns) for rows in (8, 13) for columns in (16, 20, 37, 48)),
+    *((rows, columns) for rows in (8, 13) for columns in (16, 20, 37, 48, 60, 64)),
+    *((1800, columns) for columns in (16, 40, 64)),
 ]
-"""Rows and columns below, at and between the widths of vectors and tiles of all machines."""
+"""Rows and columns below, at and between the widths of vectors and tiles of all machines; and rows
+that are asked for ahead."""
 MACHINES = {"avx512": AVX512, "avx2": AVX2, "neon": NEON}
 
 

@@ -35,6 +35,12 @@ LONG_LOOP, LONG_FETCH_TURNS = 1280, 24
 """A reduced loop of so many turns goes through more than near caches hold: it asks so far ahead."""
 FAR_BYTES = 512
 """Neighbours of a reduced loop that lie so far apart are asked for ahead."""
+NEAREST_CACHE, NEAR_CACHE = 3, 2
+"""How near what is asked for is to come: LLVM's names of the first and the second cache."""
+ROWS_ASKED = 8
+"""Rows below a tile of which its turns ask for a line each, one after the other."""
+ASKED_BYTES = 131_072
+"""Rows of an operand of so many bytes are asked for: smaller ones are in a near cache anyway."""
 
 
 def emit_contraction(writer: NestWriter, nest: ContractNest) -> None:
@@ -88,6 +94,9 @@ class Contraction:
             most = max(most, min((registers - 2) // (rows + 1), 8))
         elif needed == 1 and registers < 32:
             rows *= 2
+        elif needed == machine.wide_tile[1] and nest.row_loops == nest.loops[:1]:
+            # One strip of columns instead of two goes through the other operand once.
+            rows, most = machine.wide_tile
         # All turns of the inner loops of rows are in a tile: there must be room for their totals.
         most = min(most, max((registers - 1) // (inner + 1), 1))
         vectors = -(-needed // -(-needed // most))
@@ -165,18 +174,24 @@ class Contraction:
             return
         builder = self.builder
         low, high = self._range(row_loop)
-        left = row_loop.extent % tile.turns
-        # Rows are divided in multiples of a tile's, so only the very last rows can be fewer.
+        lower = self._lower_tiles(row_loop.extent, tile.turns)
         count = builder.sub(high, low)
-        rest = builder.srem(count, integer(tile.turns)) if left else integer(0)
+        rest = builder.srem(count, integer(tile.turns)) if lower else integer(0)
         middle = builder.sub(high, rest)
         with loop(builder, low, middle, tile.turns, "row") as row:
             self.counters[row_loop] = row
             self._tile(tile)
-        if left:
-            with builder.if_then(builder.icmp_signed("!=", rest, integer(0))):
+        for left in lower:
+            with builder.if_then(builder.icmp_signed("==", rest, integer(left))):
                 self.counters[row_loop] = middle
                 self._tile(dataclasses.replace(tile, turns=left, rows=left * self.inner_rows))
+
+    def _lower_tiles(self, extent: int, turns: int) -> list[int]:
+        """How many rows can be left after whole tiles: of any share, and of the very last one."""
+        unit = self.nest.row_unit if self.nest.row_loop is self.nest.loops[0] else extent
+        starts = range(0, min(extent, unit * turns), unit)
+        left = {rows % turns for start in starts for rows in (start, extent - start)}
+        return sorted(left - {0})
 
     def _constant_mask(self, count: int) -> ir.Value:
         """The first `count` lanes."""
@@ -271,13 +286,36 @@ class Contraction:
         step = place.step(innermost)
         if abs(step) * self.itemsize < FAR_BYTES:
             return
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32])
-        function = self._intrinsic("llvm.prefetch.p0", kind)
-        read, soon, data = (ir.Constant(INT32, each) for each in (0, 3, 1))
         turns = LONG_FETCH_TURNS if innermost.extent >= LONG_LOOP else FETCH_TURNS
         for line in range(lines):
-            pointer = self._moved(base, step * turns + line * self.lanes)
-            self.builder.call(function, [pointer, read, soon, data])
+            self._fetch(base, integer(step * turns + line * self.lanes), NEAREST_CACHE)
+
+    def _fetch_rows_below(self, base: ir.Value, tile: Tile, innermost: Variable | None) -> None:
+        """Ask for the rows of the next tile, one line in each turn.
+
+        A row is short, and a tile reads all of its rows at once: the processor by itself would see
+        each coming only after some of its lines. Weights, read once in a step, come from afar.
+        """
+        load, row_loop = self.nest.broadcast, self.nest.row_loop
+        if innermost is None or row_loop is None or self.inner_rows > 1:
+            return
+        along, down = load.place.step(innermost), load.place.step(row_loop)
+        is_small = load.node.tensor_type.nbytes < ASKED_BYTES
+        if along != 1 or down < innermost.extent or is_small:
+            return
+        # Turn 8 n + r asks for the line of row r that turn 8 n reads, of the rows below.
+        row = self.builder.and_(self.counters[innermost], integer(ROWS_ASKED - 1))
+        below = self.builder.add(row, integer(tile.rows))
+        distance = self.builder.sub(self.builder.mul(below, integer(down)), row)
+        self._fetch(base, distance, NEAR_CACHE)
+
+    def _fetch(self, base: ir.Value, distance: ir.Value, cache: int) -> None:
+        """Ask for the line of a number, which may lie beyond the end of the buffer."""
+        pointer = self.builder.gep(base, [distance], source_etype=self.number)
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32])
+        function = self._intrinsic("llvm.prefetch.p0", kind)
+        read, data = ir.Constant(INT32, 0), ir.Constant(INT32, 1)
+        self.builder.call(function, [pointer, read, ir.Constant(INT32, cache), data])
 
     def _multiply(
         self, totals: list[ir.Value], tile: Tile, innermost: Variable | None
@@ -294,6 +332,7 @@ class Contraction:
         ]
         base = self._base(nest.broadcast.node, nest.broadcast.place)
         self._fetch_ahead(base, nest.broadcast.place, innermost, 1)
+        self._fetch_rows_below(base, tile, innermost)
         for row in range(tile.rows):
             pointer = self._moved(base, self._distance(nest.broadcast.place, row, 0))
             for n, each in enumerate(self._factors(pointer, tile)):

@@ -47,6 +47,11 @@ class Machine:
         """
         return (8, 3) if self.vector_registers >= 32 else (4, 3)
 
+    @property
+    def wide_tile(self) -> tuple[int, int]:
+        """The same where all columns are four vectors: 6 by 4 totals leave 8 registers as well."""
+        return (6, 4) if self.vector_registers >= 32 else self.tile
+
 
 X86_64_LINUX = "x86_64-unknown-linux-gnu"
 AVX512 = Machine(X86_64_LINUX, "skylake-avx512", "", 64, 32)
