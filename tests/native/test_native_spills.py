@@ -12,15 +12,15 @@ from steepest.graph.types import TensorType
 from steepest.ops import REGISTRY
 from steepest.runtime.executable import NativeExecutable
 
-SPECS = ["ij,jk->ik", "ij,kj->ik", "ji,jk->ik", "ji,kj->ik"]
+SPECS = ["ij,jk->ik", "ij,kj->ik", "ji,jk->ik", "ji,kj->ik", "ijk,jk->ik"]
 BATCHES = ["bij,bjk->bik", "bji,bkj->bik"]
 SHAPES = [
     *((rows, columns) for rows in range(1, 9) for columns in (7, 100)),
-    *((rows, columns) for rows in (8, 13) for columns in (16, 20, 37, 48, 60, 64)),
-    *((1800, columns) for columns in (16, 40, 64)),
+    *((rows, columns) for rows in (8, 13) for columns in (16, 20, 37, 48)),
+    *((1800, columns) for columns in (7, 8, 14, 16, 30, 32, 40, 60, 64)),
 ]
-"""Rows and columns below, at and between the widths of vectors and tiles of all machines; and rows
-that are asked for ahead."""
+"""Rows and columns below, at and between the widths of vectors and tiles of all machines; and as
+many rows as are asked for ahead, with columns of three and four vectors."""
 MACHINES = {"avx512": AVX512, "avx2": AVX2, "neon": NEON}
 
 
@@ -55,7 +55,7 @@ def test_no_vector_is_spilled(machine: str, spec: str) -> None:
     assert kernels(contractions(spec, st.float32), MACHINES[machine]) > len(SHAPES)
 
 
-@pytest.mark.parametrize("spec", BATCHES)
+@pytest.mark.parametrize("spec", [SPECS[0], *BATCHES])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_no_vector_of_float64_is_spilled(machine: str, spec: str) -> None:
     assert kernels(contractions(spec, st.float64), MACHINES[machine]) > len(SHAPES)

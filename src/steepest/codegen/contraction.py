@@ -38,7 +38,7 @@ FAR_BYTES = 512
 NEAREST_CACHE, NEAR_CACHE = 3, 2
 """How near what is asked for is to come: LLVM's names of the first and the second cache."""
 ROWS_ASKED = 8
-"""Rows below a tile of which its turns ask for a line each, one after the other."""
+"""Rows below a tile that its turns ask for, one after the other; no more than numbers in a line."""
 ASKED_BYTES = 131_072
 """Rows of an operand of so many bytes are asked for: smaller ones are in a near cache anyway."""
 
@@ -89,12 +89,14 @@ class Contraction:
         registers = machine.vector_registers
         if extent * inner < rows:
             # Few rows leave registers for more vectors: each needs one for itself and one for the
-            # total of each row, beside the broadcast number and a mask.
+            # total of each row, beside the broadcast number and a mask; and one for what it meets
+            # where that is read in vectors, too.
             rows = extent * inner
-            most = max(most, min((registers - 2) // (rows + 1), 8))
+            own = 1 if self._meets_numbers() else 2
+            most = max(most, min((registers - 2) // (rows + own), 8))
         elif needed == 1 and registers < 32:
             rows *= 2
-        elif needed == machine.wide_tile[1] and nest.row_loops == nest.loops[:1]:
+        elif needed == machine.wide_tile[1] and self._comes_from_afar():
             # One strip of columns instead of two goes through the other operand once.
             rows, most = machine.wide_tile
         # All turns of the inner loops of rows are in a tile: there must be room for their totals.
@@ -106,6 +108,16 @@ class Contraction:
         rows = max(rows, min((registers - SPARE_REGISTERS) // vectors - 1, MOST_ROWS)) // inner
         strips = -(-extent // max(rows, 1))
         return -(-extent // strips), vectors
+
+    def _comes_from_afar(self) -> bool:
+        """Whether the rows that threads divide are those of a large operand, number by number."""
+        nbytes = self.nest.broadcast.node.tensor_type.nbytes
+        is_divided = self.nest.row_loops == self.nest.loops[:1]
+        return is_divided and self._meets_numbers() and nbytes >= ASKED_BYTES
+
+    def _meets_numbers(self) -> bool:
+        """Whether each vector of one operand meets one number of the other, and not a vector."""
+        return self.nest.broadcast.place.step(self.nest.vector_loop) == 0
 
     def emit(self) -> None:
         """Emit all loops; rows of the nest's first loop as the function is told."""
@@ -167,7 +179,7 @@ class Contraction:
             self._rows(tile)
 
     def _rows(self, tile: Tile) -> None:
-        """Whole tiles of rows; then what is left, in one lower tile."""
+        """Whole tiles of rows; then what is left, in that lower tile which has so many."""
         row_loop = self.nest.row_loop
         if row_loop is None:
             self._tile(tile)
@@ -291,19 +303,22 @@ class Contraction:
             self._fetch(base, integer(step * turns + line * self.lanes), NEAREST_CACHE)
 
     def _fetch_rows_below(self, base: ir.Value, tile: Tile, innermost: Variable | None) -> None:
-        """Ask for the rows of the next tile, one line in each turn.
+        """Ask for the rows of the next tile while this one runs.
 
-        A row is short, and a tile reads all of its rows at once: the processor by itself would see
+        A tile reads all of its rows at once, each from its start: the processor by itself would see
         each coming only after some of its lines. Weights, read once in a step, come from afar.
+        Every turn asks for one place; so eight rows below are asked for, however many a tile has.
         """
         load, row_loop = self.nest.broadcast, self.nest.row_loop
         if innermost is None or row_loop is None or self.inner_rows > 1:
             return
         along, down = load.place.step(innermost), load.place.step(row_loop)
-        is_small = load.node.tensor_type.nbytes < ASKED_BYTES
-        if along != 1 or down < innermost.extent or is_small:
+        is_last = tile.turns < self.turns or tile.turns == row_loop.extent
+        is_near = load.node.tensor_type.nbytes < ASKED_BYTES or innermost.extent <= 2 * ROWS_ASKED
+        if along != 1 or down < innermost.extent or is_last or is_near:
             return
-        # Turn 8 n + r asks for the line of row r that turn 8 n reads, of the rows below.
+        # Turn 8 n + r asks for what turn 8 n reads of row r, of the rows below. Eight numbers are a
+        # line of cache or half of one, so that every line is asked for.
         row = self.builder.and_(self.counters[innermost], integer(ROWS_ASKED - 1))
         below = self.builder.add(row, integer(tile.rows))
         distance = self.builder.sub(self.builder.mul(below, integer(down)), row)
@@ -342,7 +357,7 @@ class Contraction:
 
     def _factors(self, pointer: ir.Value, tile: Tile) -> list[ir.Value]:
         """What meets the vectors of the other operand: one number for all, or vectors as well."""
-        if self.nest.broadcast.place.step(self.nest.vector_loop) == 0:
+        if self._meets_numbers():
             number = self.builder.load(pointer, align=self.itemsize, typ=self.number)
             return [self._spread(number)] * tile.vectors
         return [

@@ -49,7 +49,10 @@ class Machine:
 
     @property
     def wide_tile(self) -> tuple[int, int]:
-        """The same where all columns are four vectors: 6 by 4 totals leave 8 registers as well."""
+        """The tile where all columns are four vectors and the other operand is large.
+
+        6 by 4 totals leave 8 registers as well. 16 are too few for four vectors.
+        """
         return (6, 4) if self.vector_registers >= 32 else self.tile
 
 

@@ -15,7 +15,7 @@ from steepest.kernels.expression import Expression, Load, Ranges, guarded_loads,
 from steepest.ops.primitive import Primitive
 
 CONTRACTION_ROWS = 8
-"""Rows that most contractions take at a time; shares and blocks are of multiples of it."""
+"""Shares and blocks of a contraction's rows are of multiples of so many: most tiles divide it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)

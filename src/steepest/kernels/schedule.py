@@ -7,6 +7,7 @@ time while they are in cache, and meets the others only before a group that read
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from steepest.kernels.build import Builder
 from steepest.kernels.expression import Load, walk
@@ -69,7 +70,7 @@ def schedule(builder: Builder, tuning: Tuning = USUAL) -> Schedule:
 
 def _divide(group: Group, tuning: Tuning) -> None:
     """Choose how the rows of a group are divided among threads and into blocks."""
-    tile = max(nest.row_unit for nest in group.nests)
+    tile = math.lcm(*(nest.row_unit for nest in group.nests))
     row_bytes = [
         node.tensor_type.nbytes // group.rows for nest in group.nests for node in nest.written()
     ]
