@@ -70,11 +70,11 @@ FORMS = ["ij,jk->ik", "ij,kj->ik", "ji,jk->ik", "ji,kj->ik", "bij,bkj->bik", "ij
 
 
 def test_contractions(machine: Machine, compile_for: CompileFor) -> None:
-    """Whole tiles, masked columns, few rows, and rows of four vectors."""
+    """Whole tiles, masked columns, few rows, and rows that are asked for ahead."""
     compile_for(machine)
     random = np.random.default_rng(0)
     for spec, dtype in itertools.product(FORMS, ("float32", "float64")):
-        for rows, columns in ((1, 100), (3, 48), (13, 37), (40, 7), (21, 62), (26, 16)):
+        for rows, columns in ((1, 100), (3, 48), (13, 37), (40, 7), (1510, 16)):
             extents = {"b": 3, "i": rows, "j": 23, "k": columns}
             arrays = [
                 random.normal(size=[extents[each] for each in letters]).astype(dtype)

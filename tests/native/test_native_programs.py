@@ -13,14 +13,13 @@ from native.programs import assert_equal_to_evaluator, native, one_node, traced_
 
 import steepest as st
 from steepest import nn, optim
-from steepest.codegen.contraction import ASKED_BYTES
+from steepest.codegen.contraction import ASKED_BYTES, NEAR_CACHE
 from steepest.compile import Compiled
 from steepest.graph.evaluate import Evaluator, evaluate
 from steepest.graph.node import Graph
 from steepest.kernels.tuning import FINEST, USUAL
 from steepest.ops import REGISTRY
 from steepest.runtime.executable import NativeExecutable
-from steepest.runtime.machine import host
 
 
 class Training:
@@ -119,24 +118,40 @@ def test_contractions_of_any_shape(sizes: tuple[int, ...], spec: str, dtype: str
     assert_equal_to_evaluator(graph, arrays, 0.0, float(size) * np.finfo(dtype).eps * 8)
 
 
-@pytest.mark.parametrize("missing", [0, 3])
-@pytest.mark.parametrize("rows", [5, 6, 8, 13, 19, 20, 27, 33, 64, 250, 300])
-def test_rows_of_four_vectors(rows: int, missing: int) -> None:
-    """With 32 registers a tile's rows then do not divide the shares of threads: any may be left."""
-    columns, summed = 4 * host().lanes(st.float32) - missing, -(-ASKED_BYTES // (4 * rows))
+def product(rows: int, summed: int, columns: int) -> tuple[Graph, list[np.ndarray]]:
+    """A matrix product, and its operands."""
     random = np.random.default_rng(0)
     arrays = [
         random.normal(size=shape).astype(np.float32)
         for shape in ((rows, summed), (summed, columns))
     ]
-    graph = one_node(REGISTRY["contract"], arrays, {"spec": "ij,jk->ik"})
-    assert_equal_to_evaluator(graph, arrays, 0.0, 1e-6 * summed)
+    return one_node(REGISTRY["contract"], arrays, {"spec": "ij,jk->ik"}), arrays
+
+
+@pytest.mark.parametrize("columns", [48, 61, 64])
+@pytest.mark.parametrize("rows", [13, 19, 64, 250, 300])
+def test_products_whose_rows_are_asked_for(rows: int, columns: int) -> None:
+    graph, arrays = product(rows, -(-ASKED_BYTES // (4 * rows)), columns)
+    exact = arrays[0].astype(np.float64) @ arrays[1].astype(np.float64)
+    bound = np.abs(arrays[0]) @ np.abs(arrays[1]) * np.finfo(np.float32).eps * 8
     runs = [
-        NativeExecutable(graph, threads=threads, tuning=tuning)(arrays)[0].tobytes()
+        NativeExecutable(graph, threads=threads, tuning=tuning)(arrays)[0]
         for tuning in (USUAL, FINEST)
         for threads in (1, 2, 3, 5)
     ]
-    assert len(set(runs)) == 1
+    assert (np.abs(runs[0] - exact) <= bound).all()
+    assert len({each.tobytes() for each in runs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "summed", "asks"),
+    [(300, 128, True), (100, 128, False), (8, 4096, False), (9000, 16, False)],
+    ids=["large", "near anyway", "no tile follows", "short rows"],
+)
+def test_rows_of_the_next_tile_are_asked_for(rows: int, summed: int, asks: bool) -> None:
+    graph, _ = product(rows, summed, 48)
+    text = NativeExecutable(graph, threads=1).stages()["LLVM"]
+    assert (f"i32 0, i32 {NEAR_CACHE}, i32 1)" in text) == asks
 
 
 ULP_BOUNDS = {"exp": 2.0, "log": 2.0, "tanh": 3.0, "sigmoid": 4.0}

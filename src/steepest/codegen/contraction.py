@@ -96,9 +96,6 @@ class Contraction:
             most = max(most, min((registers - 2) // (rows + own), 8))
         elif needed == 1 and registers < 32:
             rows *= 2
-        elif needed == machine.wide_tile[1] and self._comes_from_afar():
-            # One strip of columns instead of two goes through the other operand once.
-            rows, most = machine.wide_tile
         # All turns of the inner loops of rows are in a tile: there must be room for their totals.
         most = min(most, max((registers - 1) // (inner + 1), 1))
         vectors = -(-needed // -(-needed // most))
@@ -108,12 +105,6 @@ class Contraction:
         rows = max(rows, min((registers - SPARE_REGISTERS) // vectors - 1, MOST_ROWS)) // inner
         strips = -(-extent // max(rows, 1))
         return -(-extent // strips), vectors
-
-    def _comes_from_afar(self) -> bool:
-        """Whether the rows that threads divide are those of a large operand, number by number."""
-        nbytes = self.nest.broadcast.node.tensor_type.nbytes
-        is_divided = self.nest.row_loops == self.nest.loops[:1]
-        return is_divided and self._meets_numbers() and nbytes >= ASKED_BYTES
 
     def _meets_numbers(self) -> bool:
         """Whether each vector of one operand meets one number of the other, and not a vector."""
@@ -179,31 +170,25 @@ class Contraction:
             self._rows(tile)
 
     def _rows(self, tile: Tile) -> None:
-        """Whole tiles of rows; then what is left, in that lower tile which has so many."""
+        """Whole tiles of rows; then what is left, in one lower tile."""
         row_loop = self.nest.row_loop
         if row_loop is None:
             self._tile(tile)
             return
         builder = self.builder
         low, high = self._range(row_loop)
-        lower = self._lower_tiles(row_loop.extent, tile.turns)
+        left = row_loop.extent % tile.turns
+        # Rows are divided in multiples of a tile's, so only the very last rows can be fewer.
         count = builder.sub(high, low)
-        rest = builder.srem(count, integer(tile.turns)) if lower else integer(0)
+        rest = builder.srem(count, integer(tile.turns)) if left else integer(0)
         middle = builder.sub(high, rest)
         with loop(builder, low, middle, tile.turns, "row") as row:
             self.counters[row_loop] = row
             self._tile(tile)
-        for left in lower:
-            with builder.if_then(builder.icmp_signed("==", rest, integer(left))):
+        if left:
+            with builder.if_then(builder.icmp_signed("!=", rest, integer(0))):
                 self.counters[row_loop] = middle
                 self._tile(dataclasses.replace(tile, turns=left, rows=left * self.inner_rows))
-
-    def _lower_tiles(self, extent: int, turns: int) -> list[int]:
-        """How many rows can be left after whole tiles: of any share, and of the very last one."""
-        unit = self.nest.row_unit if self.nest.row_loop is self.nest.loops[0] else extent
-        starts = range(0, min(extent, unit * turns), unit)
-        left = {rows % turns for start in starts for rows in (start, extent - start)}
-        return sorted(left - {0})
 
     def _constant_mask(self, count: int) -> ir.Value:
         """The first `count` lanes."""

@@ -47,14 +47,6 @@ class Machine:
         """
         return (8, 3) if self.vector_registers >= 32 else (4, 3)
 
-    @property
-    def wide_tile(self) -> tuple[int, int]:
-        """The tile where all columns are four vectors and the other operand is large.
-
-        6 by 4 totals leave 8 registers as well. 16 are too few for four vectors.
-        """
-        return (6, 4) if self.vector_registers >= 32 else self.tile
-
 
 X86_64_LINUX = "x86_64-unknown-linux-gnu"
 AVX512 = Machine(X86_64_LINUX, "skylake-avx512", "", 64, 32)

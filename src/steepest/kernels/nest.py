@@ -15,7 +15,7 @@ from steepest.kernels.expression import Expression, Load, Ranges, guarded_loads,
 from steepest.ops.primitive import Primitive
 
 CONTRACTION_ROWS = 8
-"""Shares and blocks of a contraction's rows are of multiples of so many: most tiles divide it."""
+"""Rows that a contraction takes at a time; shares and blocks are of multiples of it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
